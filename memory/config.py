@@ -1,0 +1,56 @@
+"""Configuration of the memory package: where things are kept, how they are embedded, how much is recalled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EmbedderConfig(BaseModel):
+    """Which Sentence Transformers model turns text into vectors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    """A hub id or a directory. Without a hub, the default comes from the installed weights package."""
+    revision: str | None = None
+    threads: int = Field(default=1, ge=1, description="Torch threads; one is fastest beside a busy server.")
+
+
+class RecallConfig(BaseModel):
+    """How much of what is known may enter one prompt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    deadline_ms: int = Field(default=150, ge=1)
+    limit: int = Field(default=8, ge=1, le=50, description="At most so many facts.")
+    token_budget: int = Field(default=400, ge=1, description="At most so many tokens of facts, estimated.")
+    min_score: float = Field(default=0.32, ge=-1, le=2, description="Facts below this score are not mentioned.")
+    lexical_weight: float = Field(default=0.05, ge=0, le=1, description="What sharing rare words adds to nearness.")
+
+
+class ReflectionConfig(BaseModel):
+    """When reflection runs and how often a failure is tried again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_attempts: int = Field(default=3, ge=1)
+    retry_base_s: float = Field(default=1.0, ge=0)
+    batch_chars: int = Field(default=4000, ge=200, description="Turns are reflected in batches of about this size.")
+
+
+class MemoryConfig(BaseModel):
+    """Everything the memory package needs to open."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=lambda: user_data_path("attune", appauthor=False))
+    """The data directory; everything kept lies below it unless `database_url` names a server."""
+    database_url: str | None = None
+    """SQLAlchemy URL; None means SQLite in WAL mode inside `home`."""
+    max_open_indexes: int = Field(default=64, ge=1, description="Per-person Chroma directories kept open at once.")
+    embedder: EmbedderConfig = EmbedderConfig()
+    recall: RecallConfig = RecallConfig()
+    reflection: ReflectionConfig = ReflectionConfig()

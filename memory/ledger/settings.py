@@ -1,0 +1,95 @@
+"""What each person allows and prefers, and the record of every consent they gave or withdrew."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from memory.database import Database
+from memory.errors import NotFoundError
+from memory.ledger import tables
+from memory.ledger.insert import insert_new
+from memory.types import Settings
+
+PURPOSES = ("memory", "persona", "training")
+"""The settings that are consents; their every change is kept with its time."""
+
+_settings = tables.settings
+_FIELDS = tuple(field.name for field in dataclasses.fields(Settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One change of mind about one purpose."""
+
+    purpose: str
+    granted: bool
+    at: datetime
+
+
+class PersonSettings:
+    """The settings of each person; who never chose has the defaults."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, person_id: str) -> Settings:
+        """Return a person's settings.
+
+        Raises:
+            NotFoundError: there is no such person.
+        """
+        async with self._database.reading() as connection:
+            return await _get(connection, person_id)
+
+    async def update(self, person_id: str, **changes: Any) -> Settings:
+        """Change the named settings and return all; None is a value where the setting allows it.
+
+        Raises:
+            NotFoundError: there is no such person.
+            TypeError: a name is no setting.
+        """
+        if unknown := sorted(set(changes) - set(_FIELDS)):
+            raise TypeError(f"no such setting: {', '.join(unknown)}")
+        now = datetime.now(UTC)
+        async with self._database.writing() as connection:
+            before = await _get(connection, person_id, lock=True)
+            after = dataclasses.replace(before, **changes)
+            values = {"person_id": person_id, "updated_at": now, **dataclasses.asdict(after)}
+            if not await insert_new(connection, _settings, values):
+                await connection.execute(update(_settings).where(_settings.c.person_id == person_id).values(**values))
+            for purpose in PURPOSES:
+                if getattr(before, purpose) != getattr(after, purpose):
+                    row = {"person_id": person_id, "purpose": purpose, "granted": getattr(after, purpose), "at": now}
+                    await connection.execute(insert(tables.consents).values(**row))
+        return after
+
+    async def retention(self) -> list[tuple[str, int]]:
+        """Return the people who limit how long things are kept, and their days."""
+        query = select(_settings.c.person_id, _settings.c.retention_days).where(_settings.c.retention_days.is_not(None))
+        async with self._database.reading() as connection:
+            return [(row.person_id, row.retention_days) for row in await connection.execute(query)]
+
+    async def consents(self, person_id: str) -> list[Consent]:
+        """Return every consent given or withdrawn, oldest first; the defaults are not among them."""
+        table = tables.consents
+        query = select(table).where(table.c.person_id == person_id).order_by(table.c.seq)
+        async with self._database.reading() as connection:
+            return [Consent(row.purpose, row.granted, row.at) for row in await connection.execute(query)]
+
+
+async def _get(connection: AsyncConnection, person_id: str, *, lock: bool = False) -> Settings:
+    person = select(tables.users.c.id).where(tables.users.c.id == person_id)
+    if (await connection.execute(person.with_for_update(key_share=True) if lock else person)).first() is None:
+        raise NotFoundError("person", person_id)
+    row = (await connection.execute(select(_settings).where(_settings.c.person_id == person_id))).one_or_none()
+    return Settings() if row is None else _values(row)
+
+
+def _values(row: Row[Any]) -> Settings:
+    return Settings(**{name: getattr(row, name) for name in _FIELDS})

@@ -1,0 +1,1 @@
+"""From trait evidence to an honest Big Five."""

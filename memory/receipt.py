@@ -1,0 +1,39 @@
+"""What forgetting did or would do: how much, where, when, what was found afterwards, and what nobody can prove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from memory.ledger.erasures import Going, Target
+
+UNPROVABLE = (
+    "backups and copies that were made of the data directory before",
+    "snapshots of the file system, and what a disk keeps of blocks that were overwritten",
+    "exported archives, and whatever a model server outside this installation keeps",
+    "the files of a remote Chroma or Postgres server, which overwrite deleted rows in their own time",
+    "words of other messages that say the same",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was forgotten, or would be with `dry_run`."""
+
+    person_id: str
+    target: Target
+    going: Going
+    at: datetime
+    dry_run: bool = False
+    job_id: str | None = None
+    files: int = 0
+    """Files that a broken import had left, removed."""
+    index_rebuilt: bool = False
+    """Whether the index was damaged and had to be built again from what remains."""
+    ledger_rewritten: bool = False
+    """Whether the ledger's file held stray copies of deleted rows and was written anew."""
+    verified: bool = False
+    """Whether every place was read again afterwards."""
+    remaining: int = 0
+    """How much of it was still found then, in the ledger, the index and the data directory."""
+    unprovable: tuple[str, ...] = UNPROVABLE

@@ -1,0 +1,1 @@
+"""From turns to facts, trait evidence and feeling."""

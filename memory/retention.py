@@ -1,0 +1,34 @@
+"""Retention: what a person said longer ago than they want it kept is forgotten, through the same jobs as by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from memory.forget import payload_of
+from memory.ledger.erasures import Target
+from memory.ledger.jobs import FORGET
+from memory.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Looks for what is too old and enqueues forgetting it."""
+
+    ledger: Ledger
+
+    async def sweep(self, now: datetime | None = None) -> int:
+        """Enqueue what is to be forgotten for everybody who limits how long things are kept; return how many jobs.
+
+        A conversation whose every message is too old goes as a whole; of others, the messages that are.
+        """
+        now, jobs = now or datetime.now(UTC), 0
+        for person_id, days in await self.ledger.settings.retention():
+            conversations, messages = await self.ledger.erasures.older_than(person_id, now - timedelta(days=days))
+            targets = [Target("conversation", conversations), Target("message", messages)]
+            for target in targets:
+                if target.ids:
+                    key = f"retention:{target.scope}"
+                    await self.ledger.jobs.enqueue(person_id, FORGET, payload_of(target), dedupe_key=key)
+                    jobs += 1
+        return jobs

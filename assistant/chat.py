@@ -1,0 +1,380 @@
+"""One turn: from a stored message to a stored reply, as a stream of wire events.
+
+Guarantees: the person's message, its screen and its reflection job are committed in one transaction before anything
+else happens; what was said of a reply is kept when it is stopped or breaks off; recall failing, or being late, never
+fails the turn and is always said. No database transaction is open while the model speaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Literal
+
+from assistant import wire
+from assistant.config import ModelConfig
+from assistant.errors import ModelError
+from assistant.metrics import Metrics
+from assistant.models.door import ChatMessage, Model, Prompt, Sampling, Situation
+from assistant.prompt import compose, prompt_hash
+from assistant.safety.protocol import safe_reply, show_card
+from assistant.safety.resources import card
+from assistant.safety.screen import Screen, screen
+from assistant.shown import context_used, error_body, wire_message
+from assistant.speech import Speech
+from assistant.support import SupportPlan, may_elicit, plan
+from memory.ids import new_id
+from memory.ledger.ledger import Ledger
+from memory.ledger.messages import JobRequest
+from memory.persona.profile import persona as persona_of
+from memory.recall import Recall
+from memory.types import Conversation, Message, Persona, Recollection, Settings
+
+log = logging.getLogger(__name__)
+
+HISTORY_MESSAGES = 200
+"""At most so many earlier messages are read; the prompt's token budget usually cuts sooner."""
+
+Checkpoint = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A message as it arrived, before it is stored."""
+
+    person_id: str
+    conversation: Conversation
+    text: str
+    client_message_id: str | None = None
+    history: tuple[Message, ...] | None = None
+    """What the client says was said before; None means the conversation as stored."""
+    instructions: str = ""
+    """What an app tells the assistant beside our own system text."""
+    memory: Literal["on", "read", "off"] = "on"
+    parent_id: str | None = None
+    """What it continues; None means what was said last."""
+    as_root: bool = False
+    """Whether it begins the conversation anew, as editing its first message does."""
+    sampling: Sampling | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message that cannot be lost any more, and what is known about it."""
+
+    submission: Submission
+    message: Message
+    screen: Screen
+    settings: Settings
+    history: tuple[Message, ...]
+    created: bool
+    """False when the same submission was stored before."""
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Milliseconds since the turn began, by step."""
+
+    started: float = field(default_factory=perf_counter)
+    marks: dict[str, float] = field(default_factory=dict)
+
+    def mark(self, step: str) -> None:
+        self.marks[step] = round((perf_counter() - self.started) * 1000, 2)
+
+
+class Chat:
+    """Answers messages with what it was given; holds no state of its own."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        recall: Recall,
+        policy: Model,
+        config: ModelConfig,
+        metrics: Metrics,
+        *,
+        ai_notice: str,
+        learned: Callable[[], None] = lambda: None,
+        checkpoint: Checkpoint = lambda _step: None,
+    ) -> None:
+        """`learned` is called when there is something to reflect on; `checkpoint` at each step, for fault tests."""
+        self._ledger = ledger
+        self._recall = recall
+        self._policy = policy
+        self._config = config
+        self._metrics = metrics
+        self._ai_notice = ai_notice
+        self._learned = learned
+        self._checkpoint = checkpoint
+
+    async def store(self, submission: Submission) -> Stored:
+        """Screen and commit the message together with its reflection job; after this nothing can lose it."""
+        person_id, conversation = submission.person_id, submission.conversation
+        settings = await self._ledger.settings.get(person_id)
+        earlier = await self._earlier(submission)
+        history = submission.history if submission.history is not None else earlier
+        screened = _screened(submission.text, history)
+        message_id = new_id("msg")
+        learns = (
+            (settings.memory or settings.persona)
+            and submission.memory == "on"
+            and not conversation.incognito
+            and screened.level not in ("high", "imminent")
+        )
+        self._checkpoint("screened")
+        appended = await self._ledger.messages.append(
+            person_id,
+            conversation.id,
+            "user",
+            submission.text,
+            parent_id=submission.parent_id,
+            as_root=submission.as_root,
+            client_message_id=submission.client_message_id,
+            crisis_level=screened.level,
+            id=message_id,
+            jobs=[reflection_of(conversation.id, earlier, message_id)] if learns else [],
+        )
+        self._checkpoint("committed")
+        if not appended.created and submission.history is None:
+            history = tuple(await self._ledger.messages.path(person_id, appended.message.id, HISTORY_MESSAGES + 1))[:-1]
+        self._metrics.safety.labels(screened.level).inc()
+        return Stored(submission, appended.message, screened, settings, history, appended.created)
+
+    async def stored_before(self, conversation: Conversation, message: Message) -> Stored:
+        """Take a stored message up again, to give it another reply; nothing is learned from it twice."""
+        settings = await self._ledger.settings.get(message.person_id)
+        history = tuple(await self._ledger.messages.path(message.person_id, message.id, HISTORY_MESSAGES + 1))[:-1]
+        submission = Submission(message.person_id, conversation, message.text)
+        return Stored(submission, message, _screened(message.text, history), settings, history, created=True)
+
+    async def screen(self, submission: Submission) -> Screen:
+        """Screen a message without storing it."""
+        history = submission.history if submission.history is not None else await self._earlier(submission)
+        return _screened(submission.text, history)
+
+    async def _earlier(self, submission: Submission) -> tuple[Message, ...]:
+        """The branch that the message continues."""
+        messages, person_id = self._ledger.messages, submission.person_id
+        if submission.as_root:
+            return ()
+        if submission.parent_id is not None:
+            return tuple(await messages.path(person_id, submission.parent_id, HISTORY_MESSAGES))
+        return tuple(await messages.recent(person_id, submission.conversation.id, HISTORY_MESSAGES))
+
+    async def answer(self, stored: Stored, stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
+        """Yield the events of the turn; the last is the stored reply, its retraction, or an error."""
+        clock = _Clock()
+        message, screened = stored.message, stored.screen
+        yield wire.MessageCreated(
+            message=wire_message(message), stream_id=stream_id, conversation_id=message.conversation_id
+        )
+        for notice in self._notices(stored):
+            yield notice
+        recollection, person = await asyncio.gather(self._recollect(stored), self._persona(stored))
+        clock.mark("recall")
+        self._checkpoint("recalled")
+        support = plan(
+            message.text,
+            person,
+            screened,
+            asked_before=_asked(stored.history),
+            may_elicit=may_elicit([(m.explanation or {}).get("plan") for m in stored.history if m.role == "assistant"]),
+        )
+        yield context_used(recollection, person, support)
+        if recollection.status in ("timeout", "failed"):
+            yield wire.Notice(
+                code="recall_" + recollection.status, text="I could not look into my memory for this reply."
+            )
+        if screened.level != "none":
+            yield self._safety(stored)
+        explanation = {
+            "policy_version": self._policy.identity.policy_version,
+            "preset": self._config.preset,
+            "prompt_hash": prompt_hash(self._config.preset),
+            "fact_ids": [recalled.fact.id for recalled in recollection.facts],
+            "recall": recollection.status,
+            "persona_version": person.version if person else None,
+            "plan": support.as_dict(),
+            "crisis_level": screened.level,
+        }
+        prompt = self._compose(stored, recollection, person, support)
+        self._checkpoint("composed")
+        async for event in self._reply(stored, prompt, explanation, clock, stop):
+            yield event
+
+    async def _reply(
+        self, stored: Stored, prompt: Prompt, explanation: dict[str, Any], clock: _Clock, stop: asyncio.Event
+    ) -> AsyncIterator[wire.Event]:
+        """Speak, then commit what was said."""
+        speech, careful, seq, failure = Speech(), stored.screen.level != "none", 0, None
+        stream = self._policy.stream(prompt, self._sampling(stored))
+        try:
+            async for text in speech.listen(stream, stop, careful=careful):
+                seq += 1
+                if seq == 1:
+                    clock.mark("first_token")
+                    self._metrics.first_token.labels(explanation["policy_version"]).observe(
+                        clock.marks["first_token"] / 1000
+                    )
+                yield wire.Delta(seq=seq, text=text)
+                if seq == 1:
+                    self._checkpoint("speaking")
+        except ModelError as error:
+            self._metrics.model_errors.labels(error.code).inc()
+            failure = error
+        clock.mark("spoken")
+        self._checkpoint("spoken")
+        replacement = self._replacement(stored, speech, failure)
+        if replacement is not None and careful:
+            addition = replacement if not speech.text else f"\n\n{replacement}"
+            speech.text += addition
+            yield wire.Delta(seq=seq + 1, text=addition)
+            failure = None
+        async for event in self._commit(stored, speech, replacement, failure, explanation, clock, careful):
+            yield event
+
+    def _replacement(self, stored: Stored, speech: Speech, failure: ModelError | None) -> str | None:
+        """The fixed supportive text, where the model's words were unsafe or none came for a person in crisis."""
+        in_crisis = stored.screen.level in ("high", "imminent")
+        if speech.outcome == "unsafe" or (failure is not None and in_crisis):
+            said = [m.text for m in stored.history if m.role == "assistant"]
+            return safe_reply(stored.screen, stored.settings.country, said=said)
+        return None
+
+    async def _commit(
+        self,
+        stored: Stored,
+        speech: Speech,
+        replacement: str | None,
+        failure: ModelError | None,
+        explanation: dict[str, Any],
+        clock: _Clock,
+        careful: bool,
+    ) -> AsyncIterator[wire.Event]:
+        """Store the reply with what explains it, and say how the turn ended."""
+        retracted = replacement is not None and not careful
+        text = replacement if retracted and replacement is not None else speech.text
+        if failure is not None and not text:
+            self._metrics.turns.labels("model_error").inc()
+            self._learned()
+            yield wire.StreamError(error=error_body(failure))
+            return
+        partial = failure is not None or speech.outcome == "stopped"
+        appended = await self._ledger.messages.append(
+            stored.message.person_id,
+            stored.message.conversation_id,
+            "assistant",
+            text,
+            parent_id=stored.message.id,
+            status="retracted" if retracted else "partial" if partial else "complete",
+            explanation={**explanation, "timings": clock.marks},
+        )
+        self._checkpoint("replied")
+        if not stored.submission.conversation.incognito:
+            await self._ledger.facts.recalled(stored.message.person_id, explanation["fact_ids"], datetime.now(UTC))
+        self._learned()
+        clock.mark("stored")
+        self._metrics.turns.labels("partial" if partial else "retracted" if retracted else "complete").inc()
+        if failure is not None:
+            yield wire.StreamError(error=error_body(failure))
+            return
+        if retracted:
+            yield wire.MessageRetracted(message_id=appended.message.id, reason=speech.reason, replacement=text)
+        yield wire.MessageCompleted(
+            message=wire_message(appended.message),
+            usage=wire.Usage(prompt_tokens=speech.prompt_tokens, completion_tokens=speech.completion_tokens),
+            policy_version=explanation["policy_version"],
+            timings=clock.marks,
+        )
+
+    async def _recollect(self, stored: Stored) -> Recollection:
+        if not stored.settings.memory or stored.submission.memory == "off":
+            return Recollection(status="off")
+        recollection = await self._recall.recall(
+            stored.message.person_id, stored.message.text, exclude_message_ids=(stored.message.id,)
+        )
+        self._metrics.recalls.labels(recollection.status).inc()
+        self._metrics.recall_seconds.observe(recollection.elapsed_ms / 1000)
+        return recollection
+
+    async def _persona(self, stored: Stored) -> Persona | None:
+        if not stored.settings.persona or stored.submission.memory == "off":
+            return None
+        evidence = await self._ledger.traits.list(stored.message.person_id)
+        frozen = await self._ledger.trait_controls.frozen(stored.message.person_id)
+        return persona_of(evidence, datetime.now(UTC), frozen=frozen)
+
+    def _compose(
+        self, stored: Stored, recollection: Recollection, person: Persona | None, support: SupportPlan
+    ) -> Prompt:
+        facts = tuple(recalled.fact.text for recalled in recollection.facts)
+        messages = compose(
+            self._config.preset,
+            plan=support,
+            persona=person,
+            history=stored.history,
+            facts=facts,
+            message=stored.message.text,
+            context_tokens=self._config.context_tokens,
+            max_reply_tokens=self._sampling(stored).max_tokens,
+        )
+        if stored.submission.instructions:
+            messages = _instructed(messages, stored.submission.instructions)
+        replies = tuple(m.text for m in stored.history if m.role == "assistant")
+        situation = Situation(stored.message.text, support, facts, replies)
+        return Prompt(messages, situation, cache_salt=stored.message.person_id)
+
+    def _sampling(self, stored: Stored) -> Sampling:
+        configured = Sampling(temperature=self._config.temperature, max_tokens=self._config.max_tokens)
+        wanted = stored.submission.sampling
+        if wanted is None:
+            return configured
+        return replace(
+            wanted,
+            temperature=configured.temperature if wanted.temperature is None else wanted.temperature,
+            max_tokens=min(wanted.max_tokens, configured.max_tokens),
+        )
+
+    def _notices(self, stored: Stored) -> Sequence[wire.Notice]:
+        if stored.history:
+            return ()
+        notices = [wire.Notice(code="ai", text=self._ai_notice)]
+        if self._policy.identity.engine == "builtin":
+            notices.append(wire.Notice(code="builtin", text=self._policy.identity.description))
+        return notices
+
+    def _safety(self, stored: Stored) -> wire.Safety:
+        previous = [m.crisis_level for m in stored.history if m.crisis_level is not None]
+        shown = show_card(previous, stored.screen.level)
+        return wire.Safety(
+            level=stored.screen.level,
+            categories=list(stored.screen.categories),
+            resources=card(stored.settings.country, stored.screen.language) if shown else None,
+        )
+
+
+def _screened(text: str, history: Sequence[Message]) -> Screen:
+    return screen(text, [m.text for m in history if m.role == "user"][-4:])
+
+
+def reflection_of(conversation_id: str, earlier: Sequence[Message], message_id: str) -> JobRequest:
+    """The job that learns from a message, with the reply before it for context."""
+    context = [m.id for m in earlier[-1:] if m.role == "assistant"]
+    return "reflect", {"conversation_id": conversation_id, "message_ids": [*context, message_id]}
+
+
+def _asked(history: Sequence[Message]) -> bool:
+    """Whether the last reply ended with a question."""
+    last = next((m for m in reversed(history) if m.role == "assistant"), None)
+    return last is not None and last.text.rstrip().endswith(("?", "？"))
+
+
+def _instructed(messages: tuple[ChatMessage, ...], instructions: str) -> tuple[ChatMessage, ...]:
+    """Add what an app asks for below our own system text, which stays in force."""
+    system, *rest = messages
+    text = f"{system['content']}\n\nThe app people use asks for this; the rules above stand:\n{instructions}"
+    return ({"role": "system", "content": text}, *rest)

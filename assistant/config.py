@@ -1,0 +1,120 @@
+"""Configuration of the backend: a TOML file, overridden by `ATTUNE_*` in the environment; secrets only from there.
+
+`ATTUNE_POLICY__BASE_URL` sets `policy.base_url`. Unknown keys are refused with the file named.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from assistant.errors import ConfigError
+from memory.config import MemoryConfig
+
+Engine = Literal["auto", "same", "openai_compatible", "local", "builtin"]
+
+
+class ModelConfig(BaseModel):
+    """One role of the house (`policy`, `reflect`, …) and the model that fills it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Engine = "auto"
+    """`same` uses the policy's model; with `builtin`, reflection is the offline one."""
+    model: str | None = None
+    """A served name, a hub id or a directory."""
+    base_url: str | None = None
+    """Of an OpenAI-compatible server, up to and with `/v1`."""
+    api_key: SecretStr | None = None
+    connect_timeout_s: float = Field(default=5.0, gt=0)
+    first_token_timeout_s: float = Field(default=60.0, gt=0)
+    between_tokens_timeout_s: float = Field(default=30.0, gt=0)
+    retries: int = Field(default=2, ge=0, le=10, description="Before the first token only.")
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int = Field(default=1024, ge=1)
+    context_tokens: int = Field(default=8192, ge=512, description="The prompt is fitted to it; oldest turns go first.")
+    preset: Literal["full", "paper"] = "full"
+    thinking: bool = False
+    """Whether a thinking model may think; its thoughts are hidden either way."""
+    thinking_opened: bool = False
+    """Whether the server's chat template opens the thinking section itself, so that every reply begins inside it."""
+
+
+class ServerConfig(BaseModel):
+    """Where the API listens and what it accepts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8300, ge=0, le=65535)
+    max_body_bytes: int = Field(default=512 * 1024, ge=1024)
+    duplicate_window_s: float = Field(default=60.0, ge=0)
+    disconnect_grace_s: float = Field(default=2.0, ge=0, description="How long a reply goes on when nobody listens.")
+    ping_s: float = Field(default=15.0, gt=0)
+    messages_per_minute: int = Field(default=20, ge=0, description="Of one person; 0 allows any number.")
+    streams_at_once: int = Field(default=2, ge=0, description="Replies to one person; 0 allows any number.")
+
+
+class AssistantConfig(BaseSettings):
+    """Everything the backend needs to start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ATTUNE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    home: Path | None = None
+    """`ATTUNE_HOME`: the data directory; None means the platform's place for application data."""
+    memory: MemoryConfig = MemoryConfig()
+    policy: ModelConfig = ModelConfig()
+    reflect: ModelConfig = ModelConfig(engine="same")
+    server: ServerConfig = ServerConfig()
+    discover: bool = True
+    """Whether `auto` looks for model servers on this machine's usual ports."""
+    ai_notice: str = "Attune is an AI, not a person and not a therapist. It can be wrong."
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        return env_settings, init_settings
+
+    @property
+    def memory_config(self) -> MemoryConfig:
+        """The memory configuration with `home` in force."""
+        return self.memory if self.home is None else self.memory.model_copy(update={"home": self.home.expanduser()})
+
+
+def load_config(path: Path | None = None) -> AssistantConfig:
+    """Read the configuration from `path`, else from `ATTUNE_CONFIG`, else the defaults; the environment wins.
+
+    Raises:
+        ConfigError: the file is missing, not TOML, or a key is unknown or out of range.
+    """
+    chosen = path or (Path(os.environ["ATTUNE_CONFIG"]) if os.environ.get("ATTUNE_CONFIG") else None)
+    values: dict[str, Any] = {}
+    if chosen is not None:
+        try:
+            values = tomllib.loads(chosen.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"cannot read the configuration {chosen}: {error}") from error
+    try:
+        return AssistantConfig(**values)
+    except ValidationError as error:
+        where = str(chosen) if chosen else "the environment (ATTUNE_*)"
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigError(f"{where}: {problems}") from error

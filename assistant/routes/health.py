@@ -1,0 +1,79 @@
+"""Is it alive, can it answer, and how is it doing."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Response
+
+from assistant import wire
+from assistant.auth import Runtimes
+from assistant.errors import AttuneError
+from memory.errors import MemoryLayerError
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def alive() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+async def ready(runtime: Runtimes, response: Response) -> wire.Health:
+    """Say whether each dependency works; `degraded` still answers, `unavailable` does not."""
+    ledger, policy = await asyncio.gather(_ledger(runtime), _policy(runtime))
+    checks = {
+        "ledger": ledger,
+        "policy": policy,
+        "embedder": _embedder(runtime),
+        "reflection": await _reflection(runtime),
+    }
+    if ledger != "ok":
+        status, response.status_code = "unavailable", 503
+    elif "starting" in checks.values():
+        status = "starting"
+    else:
+        status = "ready" if set(checks.values()) == {"ok"} else "degraded"
+    return wire.Health.model_validate(
+        {"status": status, "checks": checks, "policy": runtime.policy.identity.description}
+    )
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(runtime: Runtimes) -> Response:
+    """Return the counters for Prometheus."""
+    for status, count in (await runtime.ledger.jobs.counts()).items():
+        runtime.metrics.jobs.labels(status).set(count)
+    return Response(runtime.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _ledger(runtime: Runtimes) -> str:
+    try:
+        await runtime.ledger.jobs.counts()
+    except MemoryLayerError as error:
+        return str(error)
+    return "ok"
+
+
+async def _policy(runtime: Runtimes) -> str:
+    try:
+        async with asyncio.timeout(3):
+            await runtime.policy.check()
+    except TimeoutError:
+        return "the model did not answer within 3 seconds"
+    except AttuneError as error:
+        return error.message
+    return "ok"
+
+
+def _embedder(runtime: Runtimes) -> str:
+    if runtime.embedder.loaded:
+        return "ok"
+    return runtime.embedder.problem or "starting"
+
+
+async def _reflection(runtime: Runtimes) -> str:
+    failed = (await runtime.ledger.jobs.counts()).get("failed", 0)
+    return "ok" if not failed else f"{failed} failed; see 'attune jobs'"

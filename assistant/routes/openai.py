@@ -1,0 +1,186 @@
+"""The OpenAI-compatible surface: any OpenAI client works by changing its base URL.
+
+The history a client sends is used as sent; only the newest user turn is stored. A client that names no conversation is
+matched to the one whose turns it sends back; otherwise a new one begins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from assistant import sse, wire
+from assistant.auth import Identified, Runtimes, identify, person_for
+from assistant.chat import Submission
+from assistant.errors import InvalidRequestError, ModelNotFoundError
+from assistant.models.door import Sampling
+from assistant.openai_wire import ChatCompletionRequest, ChatMessage, chunk, completion
+from assistant.routes.chat import IdempotencyKey, by_header, whole_reply
+from assistant.runtime import Runtime
+from assistant.safety.resources import card_text
+from assistant.safety.screen import Screen, screen
+from assistant.submit import admit, content_key, found_again, submit
+from assistant.turns import Turn
+from memory.types import Conversation, Message, Role
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+MODEL = "attune"
+
+
+@router.get("/models", dependencies=[Depends(identify)])
+async def models() -> dict[str, Any]:
+    """List the one model that is served."""
+    return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "attune"}]}
+
+
+@router.post("/chat/completions", response_model=None)
+async def chat_completions(
+    body: ChatCompletionRequest,
+    runtime: Runtimes,
+    identity: Identified,
+    x_user_id: Annotated[str | None, Header(max_length=256)] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> JSONResponse | StreamingResponse:
+    """Answer the newest user message."""
+    if body.model != MODEL:
+        raise ModelNotFoundError(f"no model {body.model!r}; this server offers {MODEL!r}", param="model")
+    person = await person_for(runtime, identity, x_user_id or body.safety_identifier or body.user)
+    newest, earlier = body.messages[-1], body.messages[:-1]
+    if newest.role != "user" or not newest.text.strip():
+        raise InvalidRequestError("the last message must be the user's and not blank", param="messages")
+    said = [m for m in earlier if m.role in ("user", "assistant")]
+    turn, opened = await _begin(runtime, person, body, newest.text, said, by_header(idempotency_key))
+    left = runtime.limits.headers(person)
+    created = int(datetime.now(UTC).timestamp())
+    if body.stream:
+        usage = body.stream_options is not None and body.stream_options.include_usage
+        pieces = _stream(runtime, turn, created, usage, opened)
+        return StreamingResponse(pieces, media_type="text/event-stream", headers={**sse.HEADERS, **left})
+    reply = await whole_reply(turn)
+    await opened.remember(runtime, reply.message)
+    metadata = {"conversation_id": reply.message.conversation_id, "policy_version": reply.policy_version}
+    text = reply.message.text
+    if reply.safety is not None and reply.safety.resources is not None:
+        text = f"{text}\n\n{card_text(reply.safety.resources)}"
+    answer = completion(reply.message.id, created, text, _usage(reply.usage), metadata)
+    return JSONResponse(answer, headers=dict(left))
+
+
+class _Thread:
+    """What the client sent back of a conversation, so that its next request finds the conversation again."""
+
+    def __init__(self, person_id: str, turns: Sequence[tuple[str, str]], newest: str) -> None:
+        self.person_id = person_id
+        self.before = content_key(*(part for turn in turns for part in turn))
+        self.key = content_key("openai", self.before, newest)
+        self._turns = [*turns, ("user", newest)]
+
+    async def screened(self) -> Screen:
+        """The newest message in the light of the person's earlier ones."""
+        *earlier, newest = [text for role, text in self._turns if role == "user"]
+        return screen(newest, earlier[-4:])
+
+    async def remember(self, runtime: Runtime, reply: wire.Message) -> None:
+        """Note what the client will send back next time."""
+        after = content_key(*(part for turn in [*self._turns, ("assistant", reply.text)] for part in turn))
+        await runtime.ledger.conversations.set_thread(self.person_id, reply.conversation_id, after)
+
+
+async def _begin(
+    runtime: Runtime,
+    person: str,
+    body: ChatCompletionRequest,
+    newest: str,
+    earlier: Sequence[ChatMessage],
+    name: str | None,
+) -> tuple[Turn, _Thread]:
+    """Start the turn, or find the one that the same request started: the same by `name`, else by all that was said."""
+    thread = _Thread(person, [(m.role, m.text) for m in earlier], newest)
+    metadata = body.metadata
+    named = "" if metadata is None else metadata.conversation_id or ""
+    content = content_key(named, thread.key)
+    key = content if name is None else content_key("openai", name)
+    async with runtime.turns.one_at_a_time(f"thread:{person}"):
+        same = found_again(runtime, person, key, content)
+        if same is not None:
+            return same, thread
+        conversation = await _conversation(runtime, person, body, thread, name, new=not earlier)
+        history = tuple(_unstored(conversation, m) for m in earlier) if earlier else None
+        limit = body.max_completion_tokens or body.max_tokens
+        stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+        sampling = Sampling(body.temperature, body.top_p, seed=body.seed, stop=stops)
+        submission = Submission(
+            person,
+            conversation,
+            newest,
+            name,
+            history=history,
+            instructions="\n\n".join(m.text for m in body.messages if m.role in ("system", "developer")),
+            memory=metadata.memory if metadata else "on",
+            sampling=sampling if limit is None else replace(sampling, max_tokens=limit),
+        )
+        return await submit(runtime, submission, key, content), thread
+
+
+async def _conversation(
+    runtime: Runtime, person: str, body: ChatCompletionRequest, thread: _Thread, name: str | None, *, new: bool
+) -> Conversation:
+    if body.metadata is not None and body.metadata.conversation_id is not None:
+        return await runtime.ledger.conversations.get(person, body.metadata.conversation_id)
+    before = name and await runtime.ledger.messages.find_client_message(person, None, name)
+    if before:
+        return await runtime.ledger.conversations.get(person, before.conversation_id)
+    found = None if new else await runtime.ledger.conversations.find_thread(person, thread.before)
+    if found is None:
+        # Asked here too, or each refused message would leave an empty conversation.
+        await admit(runtime, person, thread.screened)
+    return found or await runtime.ledger.conversations.create(person)
+
+
+def _unstored(conversation: Conversation, sent: ChatMessage) -> Message:
+    role: Role = "assistant" if sent.role == "assistant" else "user"
+    return Message("", conversation.id, conversation.person_id, None, role, sent.text, datetime.now(UTC))
+
+
+async def _stream(
+    runtime: Runtime, turn: Turn, created: int, include_usage: bool, thread: _Thread
+) -> AsyncIterator[str]:
+    """The turn as chunks; crisis resources follow the reply, an error becomes a frame of its own, then the end."""
+    id, usage, resources = turn.id, wire.Usage(), ""
+    yield _data(chunk(id, created, {"role": "assistant", "content": ""}))
+    async for item in sse.with_pings(turn.follow(), runtime.config.server.ping_s):
+        event = None if item is None else item[1]
+        if event is None:
+            yield ": ping\n\n"
+        elif isinstance(event, wire.Delta):
+            yield _data(chunk(id, created, {"content": event.text}))
+        elif isinstance(event, wire.Safety) and event.resources is not None:
+            resources = f"\n\n{card_text(event.resources)}"
+        elif isinstance(event, wire.MessageCompleted):
+            usage = event.usage
+            await thread.remember(runtime, event.message)
+        elif isinstance(event, wire.StreamError):
+            yield _data({"error": event.error.model_dump()})
+            return
+    if resources:
+        yield _data(chunk(id, created, {"content": resources}))
+    yield _data(chunk(id, created, {}, "stop"))
+    if include_usage:
+        yield _data({**chunk(id, created, {}), "choices": [], "usage": _usage(usage)})
+    yield "data: [DONE]\n\n"
+
+
+def _usage(usage: wire.Usage) -> dict[str, int]:
+    prompt, spoken = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    return {"prompt_tokens": prompt, "completion_tokens": spoken, "total_tokens": prompt + spoken}
+
+
+def _data(body: dict[str, Any]) -> str:
+    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"

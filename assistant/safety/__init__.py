@@ -1,0 +1,1 @@
+"""Crisis screening, resources and protocol."""

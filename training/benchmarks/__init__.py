@@ -1,0 +1,1 @@
+"""Measurements of what the parts of the assistant are worth, on data with known answers."""

@@ -1,0 +1,1 @@
+"""What the real verl needs in order to train without a GPU; loaded inside verl's and vLLM's processes only."""

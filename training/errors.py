@@ -1,0 +1,13 @@
+"""Errors of the training package, named for the boundary that was crossed."""
+
+
+class TrainingError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class EngineError(TrainingError):
+    """vLLM or verl could not be started, or did not do what it was started for."""
+
+
+class InputFileError(TrainingError):
+    """A file to read is missing, unreadable, or holds nothing that can be used; the message names it."""

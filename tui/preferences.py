@@ -1,0 +1,41 @@
+"""What the person likes about the terminal: the theme and what Enter does. Kept in `terminal.json` of the home."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+FILE = "terminal.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """A person's choices; the defaults where the file is missing or unreadable."""
+
+    theme: Literal["dark", "light"] = "dark"
+    enter_sends: bool = True
+    """False: Enter begins a new line and Ctrl+J sends."""
+
+    @classmethod
+    def load(cls, home: Path) -> Preferences:
+        """Read the choices; what cannot be read is the default."""
+        try:
+            kept = json.loads((home / FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return cls()
+        if not isinstance(kept, dict):
+            return cls()
+        return cls(
+            theme="light" if kept.get("theme") == "light" else "dark", enter_sends=kept.get("enter_sends") is not False
+        )
+
+    def save(self, home: Path) -> None:
+        """Write the choices.
+
+        Raises:
+            OSError: the home cannot be written; the choices then hold until the client is left.
+        """
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")

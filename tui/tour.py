@@ -1,0 +1,121 @@
+"""`python -m tui.tour OUTDIR`: a short conversation in the real app, without a terminal, drawn as SVG.
+
+Talks to the backend at --url, or to one of its own on a data directory that is thrown away. Writes `chat.svg` and
+`memories.svg`; docs/pictures is made with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from tui.app import AttuneApp
+from tui.backend import Launch
+from tui.client import Client
+from tui.errors import TerminalError
+from tui.screens.memories import MemoriesScreen
+from tui.widgets.prompt import Prompt
+from tui.widgets.reply import Reply
+
+FIRST = (
+    "Hi, I'm Maya. I work as a nurse in Bergen. The night shifts wear me out.",
+    "I have a dog called Biscuit. I love walking by the sea with him.",
+)
+LATER = ("Another night shift tomorrow, and I can't calm down. A walk with my dog, maybe?",)
+SIZE = (100, 26)
+PATIENCE_S = 120.0
+REFLECTION_S = 1.5
+
+
+async def tour(launch: Launch, out: Path) -> list[Path]:
+    """Hold the conversation, wait until something is remembered, talk about it, and draw.
+
+    Raises:
+        TerminalError: something did not happen in time.
+    """
+    app = AttuneApp(launch)
+    app.animation_level = "none"
+    async with app.run_test(size=SIZE) as pilot:
+        try:
+            for text in FIRST:
+                await _say(app, pilot, text)
+            await _remembered(await app.link.client())
+            await pilot.press("ctrl+n")
+            for text in LATER:
+                await _say(app, pilot, text)
+            pictures = [_draw(app, out / "chat.svg")]
+            await pilot.press("f3")
+            await _until(pilot, lambda: _memories_shown(app), "the memories")
+            return [*pictures, _draw(app, out / "memories.svg")]
+        finally:
+            if app.link.backend is not None:
+                app.link.backend.ask_to_stop()
+                await app.link.backend.stopped()
+
+
+async def _say(app: AttuneApp, pilot: Pilot[str], text: str) -> None:
+    app.chat.query_one(Prompt).insert(text)
+    await pilot.press("enter")
+    await _until(pilot, lambda: not app.chat.answering, f"the reply to {text!r}")
+    if not any(reply.text for reply in app.chat.query(Reply)):
+        raise TerminalError(f"there was no reply to {text!r}; does 'attune-chat' work?")
+
+
+async def _remembered(client: Client) -> None:
+    """Wait until no new memory appears for a while; none at all is a picture too."""
+    for _ in range(10):
+        before = len(await client.memories())
+        await asyncio.sleep(REFLECTION_S)
+        if 0 < before == len(await client.memories()):
+            return
+
+
+async def _until(pilot: Pilot[str], condition: Callable[[], bool], what: str) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_S
+    await pilot.pause()
+    while not condition():
+        if loop.time() > deadline:
+            raise TerminalError(f"{what} did not come within {PATIENCE_S:.0f} s")
+        await pilot.pause(0.05)
+    await pilot.pause()
+
+
+def _memories_shown(app: AttuneApp) -> bool:
+    return isinstance(app.screen, MemoriesScreen) and app.screen.loaded
+
+
+def _draw(app: AttuneApp, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(app.export_screenshot(title="attune-chat"), encoding="utf-8")
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw the pictures; leave with 1 where that was not possible."""
+    parser = argparse.ArgumentParser(prog="python -m tui.tour", description="Draw pictures of the terminal client.")
+    parser.add_argument("out", type=Path, help="folder for the pictures")
+    parser.add_argument("--url", help="address of a running backend; the conversation is kept there")
+    parser.add_argument("--key", help="API key")
+    options = parser.parse_args(arguments)
+    launch = Launch.from_environment(os.environ, options.url, options.key)
+    with tempfile.TemporaryDirectory() as home:
+        if launch.url is None:
+            launch = replace(launch, home=Path(home))
+        try:
+            pictures = asyncio.run(tour(launch, options.out))
+        except TerminalError as error:
+            sys.exit(error.message)
+    sys.stdout.writelines(f"{picture}\n" for picture in pictures)
+
+
+if __name__ == "__main__":
+    main()

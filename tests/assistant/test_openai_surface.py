@@ -1,0 +1,165 @@
+"""The official openai client with only its base URL changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import openai
+import pytest
+
+from assistant.errors import ModelGarbledError, ModelUnreachableError
+from tests.fakes.backend import Backend
+from tests.fakes.scripted_model import ScriptedModel
+
+
+@pytest.fixture
+async def client(backend: Backend) -> AsyncIterator[openai.AsyncOpenAI]:
+    """A client of the backend that does not retry."""
+    async with openai.AsyncOpenAI(base_url=f"{backend.url}/v1", api_key=backend.key, max_retries=0) as client:
+        yield client
+
+
+async def test_a_reply_comes_whole(client: openai.AsyncOpenAI) -> None:
+    answer = await client.chat.completions.create(model="attune", messages=[{"role": "user", "content": "hello"}])
+    assert answer.choices[0].message.content == "I hear you."
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.model == "attune"
+    assert answer.usage is not None
+
+
+async def test_a_reply_streams_with_usage(client: openai.AsyncOpenAI, model: ScriptedModel) -> None:
+    model.replies.append(["I ", "hear ", "you."])
+    pieces, usage = [], None
+    stream = await client.chat.completions.create(
+        model="attune",
+        messages=[{"role": "user", "content": "hello"}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    async for chunk in stream:
+        usage = chunk.usage or usage
+        pieces += [choice.delta.content for choice in chunk.choices if choice.delta.content]
+    assert pieces == ["I ", "hear ", "you."]
+    assert usage is not None
+
+
+async def test_the_one_model_is_listed(client: openai.AsyncOpenAI) -> None:
+    assert [model.id async for model in client.models.list()] == ["attune"]
+
+
+async def test_another_model_is_not_found(client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.chat.completions.create(model="gpt-9", messages=[{"role": "user", "content": "hello"}])
+    assert caught.value.code == "model_not_found"
+
+
+async def test_an_error_inside_the_stream_is_raised_by_the_client(
+    client: openai.AsyncOpenAI, model: ScriptedModel
+) -> None:
+    model.replies.append(["Half a ", ModelGarbledError("the stream broke off")])
+    stream = await client.chat.completions.create(
+        model="attune", messages=[{"role": "user", "content": "hello"}], stream=True
+    )
+    pieces = []
+    with pytest.raises(openai.APIError, match="broke off"):
+        async for chunk in stream:
+            pieces += [choice.delta.content for choice in chunk.choices if choice.delta.content]
+    assert pieces == ["Half a "]
+
+
+async def test_a_retried_request_is_answered_and_not_stored_twice(backend: Backend, model: ScriptedModel) -> None:
+    model.replies.append(ModelUnreachableError("down for a moment"))
+    async with openai.AsyncOpenAI(base_url=f"{backend.url}/v1", api_key=backend.key, max_retries=2) as client:
+        answer = await client.chat.completions.create(model="attune", messages=[{"role": "user", "content": "hello"}])
+    assert answer.choices[0].message.content == "I hear you."
+    assert len(model.prompts) == 2
+    [conversation] = (await backend.client.get("/v1/conversations")).json()["data"]
+    assert [m["text"] for m in await backend.messages(conversation["id"])] == ["hello", "I hear you."]
+
+
+async def test_the_same_request_twice_is_one_turn(client: openai.AsyncOpenAI, model: ScriptedModel) -> None:
+    first, second = [
+        await client.chat.completions.create(model="attune", messages=[{"role": "user", "content": "hello"}])
+        for _ in range(2)
+    ]
+    assert first.id == second.id
+    assert len(model.prompts) == 1
+
+
+async def test_a_client_that_sends_its_history_back_goes_on_in_the_same_conversation(
+    client: openai.AsyncOpenAI, backend: Backend
+) -> None:
+    history: list[dict[str, str]] = []
+    for text in ("hello", "it is me", "still here"):
+        history.append({"role": "user", "content": text})
+        answer = await client.chat.completions.create(model="attune", messages=history)  # type: ignore[arg-type]
+        history.append({"role": "assistant", "content": str(answer.choices[0].message.content)})
+    [conversation] = (await backend.client.get("/v1/conversations")).json()["data"]
+    assert len(await backend.messages(conversation["id"])) == 6
+
+
+async def test_history_is_used_as_sent_and_only_the_newest_turn_is_stored(
+    client: openai.AsyncOpenAI, backend: Backend, model: ScriptedModel
+) -> None:
+    await client.chat.completions.create(
+        model="attune",
+        messages=[
+            {"role": "system", "content": "Answer like a pirate."},
+            {"role": "user", "content": "made up"},
+            {"role": "assistant", "content": "also made up"},
+            {"role": "user", "content": "hello"},
+        ],
+    )
+    seen = [m["content"] for m in model.prompts[0].messages]
+    assert "made up" in seen
+    assert "also made up" in seen
+    assert "Answer like a pirate." in seen[0]
+    [conversation] = (await backend.client.get("/v1/conversations")).json()["data"]
+    assert [m["text"] for m in await backend.messages(conversation["id"])] == ["hello", "I hear you."]
+
+
+async def test_an_app_that_acts_for_people_keeps_them_apart(backend: Backend) -> None:
+    _, secret = await backend.runtime.ledger.keys.create("app", None, scopes=("act_as",), label="app")
+    async with openai.AsyncOpenAI(base_url=f"{backend.url}/v1", api_key=secret, max_retries=0) as client:
+        await client.chat.completions.create(
+            model="attune", messages=[{"role": "user", "content": "My dog Biscuit has a bad hip."}], user="ada"
+        )
+        assert await backend.runtime.worker.drain(90)
+        with pytest.raises(openai.BadRequestError):
+            await client.chat.completions.create(model="attune", messages=[{"role": "user", "content": "hello"}])
+    for name, count in (("ada", 1), ("bob", 0)):
+        headers = {"authorization": f"Bearer {secret}", "x-user-id": name}
+        listed = (await backend.client.get("/v1/me/memories", headers=headers)).json()["data"]
+        assert len(listed) == count
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [{"role": "assistant", "content": "hi"}],
+        [{"role": "user", "content": "  "}],
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}],
+        [{"role": "user", "content": "a\x00b"}],
+        [{"role": "wizard", "content": "hi"}],
+    ],
+)
+async def test_messages_that_cannot_be_answered_are_refused(
+    messages: list[dict[str, object]], client: openai.AsyncOpenAI
+) -> None:
+    with pytest.raises(openai.UnprocessableEntityError):
+        await client.chat.completions.create(model="attune", messages=messages)  # type: ignore[arg-type]
+
+
+async def test_crisis_resources_reach_people_who_use_an_openai_client(client: openai.AsyncOpenAI) -> None:
+    said = "I want to kill myself tonight, I have the pills here"
+    for stream in (False, True):
+        if stream:
+            pieces = await client.chat.completions.create(
+                model="attune", messages=[{"role": "user", "content": f"{said}."}], stream=True
+            )
+            text = "".join([c.delta.content or "" async for chunk in pieces for c in chunk.choices])
+        else:
+            whole = await client.chat.completions.create(model="attune", messages=[{"role": "user", "content": said}])
+            text = str(whole.choices[0].message.content)
+        assert "findahelpline.com" in text

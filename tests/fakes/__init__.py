@@ -1,0 +1,1 @@
+"""Scripted stand-ins for a language model's words."""

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
+
+from training.tiny import CONTEXT_TOKENS, make_tiny_qwen3
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_qwen3(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.mark.parametrize("text", ["I feel at home.", "Olá, 你好, 🙂", "\x00\x7f", "<|im_end|>", ""])
+def test_every_text_survives_the_tokenizer(tiny: Path, text: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_the_chat_template_opens_the_assistants_turn(tiny: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny)
+    written = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "hi"}], tokenize=False, add_generation_prompt=True
+    )
+    assert written == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+    assert tokenizer.model_max_length == CONTEXT_TOKENS
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny: Path, tmp_path: Path) -> None:
+    def embedding(directory: Path) -> object:
+        return load_file(directory / "model.safetensors")["model.embed_tokens.weight"].tolist()
+
+    assert embedding(make_tiny_qwen3(tmp_path / "same")) == embedding(tiny)
+    assert embedding(make_tiny_qwen3(tmp_path / "other", seed=1)) != embedding(tiny)

@@ -73,7 +73,7 @@ class Database:
             LedgerError: the database failed; the message never holds what was to be stored.
         """
         with self._translated():
-            async with self._engine.connect() as connection:
+            async with _Connection(self._engine) as connection:
                 yield connection
 
     @asynccontextmanager
@@ -89,7 +89,7 @@ class Database:
             async with AsyncExitStack() as stack:
                 if self.dialect == "sqlite":
                     await stack.enter_async_context(self._writer)
-                connection = await stack.enter_async_context(self._engine.connect())
+                connection = await stack.enter_async_context(_Connection(self._engine))
                 await connection.execution_options(attune_writes=True)
                 async with connection.begin():
                     yield connection
@@ -137,6 +137,23 @@ class Database:
             yield
         except _FAILURES as error:
             raise LedgerError(f"the ledger at {self.url} failed: {_reason(error)}") from error
+
+
+class _Connection(AsyncConnection):
+    """A connection whose statements run to their end also when who waits is cancelled.
+
+    One that is given up half-way keeps its cursor, and with it SQLite's read lock, for as long as anybody holds the
+    exception: nothing can be scrubbed meanwhile.
+    """
+
+    async def execute(self, *args: Any, **options: Any) -> Any:
+        """Execute a statement, and raise what cancelled it only when it has ended."""
+        running = asyncio.ensure_future(super().execute(*args, **options))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
 
 
 def _reason(error: BaseException) -> str:

@@ -285,3 +285,22 @@ async def test_every_acknowledged_message_outlives_a_kill(memory_config: MemoryC
         stored = await ledger.messages.recent(person.id, conversation.id, 1_000_000)
     assert {message.id for message in stored} >= set(printed)
     assert len(stored) <= len(printed) + 1
+
+
+async def test_reads_that_are_given_up_hold_nothing_back_from_scrubbing(ledger: Ledger) -> None:
+    counting = text("WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t WHERE i < 20000) SELECT i FROM t")
+
+    async def read() -> None:
+        async with ledger.database.reading() as connection:
+            await connection.execute(counting)
+
+    given_up = []
+    for turn in range(40):
+        readers = [asyncio.create_task(read()) for _ in range(6)]
+        await asyncio.sleep(turn / 2000)  # at ever later moments of what the driver's threads do
+        for reader in readers:
+            reader.cancel()
+        given_up.append(await asyncio.gather(*readers, return_exceptions=True))
+        await ledger.users.create()
+        await ledger.database.scrub()
+    assert any(isinstance(outcome, asyncio.CancelledError) for outcomes in given_up for outcome in outcomes)

@@ -332,6 +332,57 @@ forgotten_facts = Table(
     sqlite_autoincrement=True,
 )
 
+# A data set for training that was built from this ledger, or is being built.
+datasets = Table(
+    "datasets",
+    metadata,
+    _id(),
+    # Both NULL until it is written.
+    Column("path", CleanText),
+    Column("manifest_sha256", CleanText),
+    _time("created_at"),
+    _time("finished_at", nullable=True),
+)
+
+# Who is who in a data set, and the key of their pseudonyms. It goes with the person, and nothing else tells.
+dataset_people = Table(
+    "dataset_people",
+    metadata,
+    Column("dataset_id", CleanText, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("person_id", CleanText, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("alias", CleanText, nullable=False),
+    Column("secret", CleanText, nullable=False),
+    UniqueConstraint("dataset_id", "alias"),
+    Index(None, "person_id"),
+)
+
+# No person here: a row stays marked when its person is gone.
+dataset_rows = Table(
+    "dataset_rows",
+    metadata,
+    Column("dataset_id", CleanText, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("row_id", CleanText, primary_key=True),
+    Column("alias", CleanText, nullable=False),
+    _time("marked_at", nullable=True),
+    Column("reason", CleanText),
+    Index(None, "dataset_id", "alias"),
+    CheckConstraint("reason IN ('forgotten', 'withdrawn')", name="reason"),
+)
+
+# The facts and messages that a row rests on, by id; no foreign keys, because an id of either kind may stand here.
+dataset_sources = Table(
+    "dataset_sources",
+    metadata,
+    Column("dataset_id", CleanText, primary_key=True),
+    Column("row_id", CleanText, primary_key=True),
+    Column("source_id", CleanText, primary_key=True),
+    _person(),
+    Index(None, "person_id", "source_id"),
+    ForeignKeyConstraint(
+        ["dataset_id", "row_id"], ["dataset_rows.dataset_id", "dataset_rows.row_id"], ondelete="CASCADE"
+    ),
+)
+
 # No foreign keys: what was done to somebody must stay on record after they are erased. It never holds message text.
 audit = Table(
     "audit",

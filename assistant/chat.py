@@ -30,7 +30,7 @@ from assistant.support import SupportPlan, may_elicit, plan
 from memory.ids import new_id
 from memory.ledger.ledger import Ledger
 from memory.ledger.messages import JobRequest
-from memory.persona.profile import persona as persona_of
+from memory.persona.beliefs import Beliefs
 from memory.recall import Recall
 from memory.types import Conversation, Message, Persona, Recollection, Settings
 
@@ -103,6 +103,7 @@ class Chat:
     ) -> None:
         """`learned` is called when there is something to reflect on; `checkpoint` at each step, for fault tests."""
         self._ledger = ledger
+        self._beliefs = Beliefs(ledger)
         self._recall = recall
         self._policy = policy
         self._config = config
@@ -304,9 +305,7 @@ class Chat:
     async def _persona(self, stored: Stored) -> Persona | None:
         if not stored.settings.persona or stored.submission.memory == "off":
             return None
-        evidence = await self._ledger.traits.list(stored.message.person_id)
-        frozen = await self._ledger.trait_controls.frozen(stored.message.person_id)
-        return persona_of(evidence, datetime.now(UTC), frozen=frozen)
+        return await self._beliefs.persona(stored.message.person_id, datetime.now(UTC))
 
     def _compose(
         self, stored: Stored, recollection: Recollection, person: Persona | None, support: SupportPlan

@@ -74,6 +74,15 @@ class Traits:
         async with self._database.reading() as connection:
             return [_trait(row) for row in await connection.execute(query)]
 
+    async def since(self, person_id: str, after: int) -> tuple[int, int, builtins.list[TraitEvidence]]:
+        """Return how many observations of a person there are, the newest's number, and those beyond number `after`."""
+        mine = _traits.c.person_id == person_id
+        stamp = select(func.count(), func.coalesce(func.max(_traits.c.seq), 0)).where(mine)
+        query = select(_traits).where(mine, _traits.c.seq > after).order_by(_traits.c.seq)
+        async with self._database.reading() as connection:
+            count, newest = (await connection.execute(stamp)).one()
+            return count, newest, [_trait(row) for row in await connection.execute(query)]
+
     async def count(self, person_id: str) -> int:
         """Return how many observations there are of a person."""
         query = select(func.count()).select_from(_traits).where(_traits.c.person_id == person_id)

@@ -16,20 +16,22 @@ A conversation fades as a whole, by half in `HALF_LIFE_DAYS`, toward the prior a
 Questionnaires and corrections are observations of T itself, encoded by `encode`. The newest questionnaire replaces
 older ones; a correction replaces all that came before it, for the person's word outweighs inference. Neither fades.
 
-Exact whatever the order: sums within a conversation are integers and sums over conversations correctly rounded, so
-adding and withdrawing in any interleaving gives the very same numbers as one pass over what is left.
+Exact whatever the order: all sums are integers (`memory.persona.fading`), so adding and withdrawing in any interleaving
+gives the very same numbers as one pass over what is left.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
+from memory.persona.fading import Fading, Weighing
 from memory.persona.questionnaire import reliability
 from memory.types import Trait, TraitEstimate, TraitEvidence
 
@@ -52,8 +54,6 @@ _EXTREME = 3.0
 """Text never counts as further out than three standard deviations of what it could be expected to show."""
 
 _HALF_LIFE_S = timedelta(days=HALF_LIFE_DAYS).total_seconds()
-_UNIT = 2**60
-"""Signed strengths are summed as integers of this unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,11 @@ class Text:
     """Error variance that all pieces of a conversation share."""
     person: float
     """Error variance that all of a person's text shares."""
+
+    @property
+    def weighing(self) -> Weighing:
+        """How the pieces of a conversation are weighed."""
+        return Weighing(self.gain, self.piece, self.conversation, _HALF_LIFE_S)
 
 
 TEXT: Mapping[str, Text] = MappingProxyType(
@@ -93,42 +98,40 @@ def encode(t_score: float) -> tuple[Literal[-1, 1], float]:
     return (-1 if distance < 0 else 1), abs(distance)
 
 
-@dataclass(slots=True)
-class _Sums:
-    """The pieces of one conversation that speak for one trait, added up exactly."""
-
-    count: int = 0
-    signed: int = 0
-    microseconds: int = 0
-
-    def add(self, piece: TraitEvidence, times: Literal[-1, 1]) -> None:
-        self.count += times
-        self.signed += times * round(piece.direction * piece.strength * _UNIT)
-        self.microseconds += times * round(piece.observed_at.timestamp() * 1e6)
-
-
 class Posterior:
     """The beliefs about one person, kept up to date piece by piece.
 
-    `add` and `withdraw` take constant time, `estimate` time in proportion to the number of conversations. A piece is
-    known by its id; adding the same id again replaces it.
+    `add`, `withdraw` and `estimate` take the same time whatever was said before. A piece is known by its id; adding
+    the same id again replaces it.
     """
 
     def __init__(self, evidence: Iterable[TraitEvidence] = ()) -> None:
         self._pieces: dict[str, TraitEvidence] = {}
+        self._fingerprint = 0
         self._ids_of_message: dict[str, set[str]] = defaultdict(set)
         self._told: dict[_TextKey, dict[str, TraitEvidence]] = defaultdict(dict)
         """Questionnaires and corrections."""
-        self._sums: dict[_TextKey, dict[str, _Sums]] = defaultdict(dict)
+        self._said = {(trait, source): Fading(text.weighing) for trait in Trait for source, text in TEXT.items()}
         self._corrected: dict[Trait, datetime] = {}
         """When the newest correction came; text from before it is kept, but not summed."""
         for piece in evidence:
             self.add(piece)
 
+    @property
+    def pieces(self) -> Collection[TraitEvidence]:
+        """All evidence there is."""
+        return self._pieces.values()
+
+    @property
+    def fingerprint(self) -> int:
+        """A number of 256 bits that tells sets of evidence apart, whatever their order."""
+        return self._fingerprint % 2**256
+
     def add(self, piece: TraitEvidence) -> None:
         """Take one piece of evidence into account."""
         self.withdraw(piece.id)
         self._pieces[piece.id] = piece
+        self._fingerprint += _digest(piece)
         self._ids_of_message[piece.evidence.message_id].add(piece.id)
         if piece.source in TEXT:
             self._count(piece, 1)
@@ -141,6 +144,7 @@ class Posterior:
         piece = self._pieces.pop(evidence_id, None)
         if piece is None:
             return
+        self._fingerprint -= _digest(piece)
         ids = self._ids_of_message[piece.evidence.message_id]
         ids.discard(evidence_id)
         if not ids:
@@ -162,10 +166,10 @@ class Posterior:
         observations = [(_told_value(piece), _told_noise(piece)) for piece in told]
         count = len(told)
         for source, text in TEXT.items():
-            sums = self._sums[trait, source].values()
-            if shown := _combine(sums, text, now.timestamp()):
-                observations.append(shown)
-                count += sum(part.count for part in sums)
+            said = self._said[trait, source]
+            if combined := said.combined(now.timestamp()):
+                observations.append(_bounded(*combined, text))
+                count += said.count
         precision = 1.0 + math.fsum(1.0 / noise for _, noise in observations)
         mean = math.fsum(value / noise for value, noise in observations) / precision
         return TraitEstimate(trait, PRIOR_MEAN + PRIOR_SD * mean, PRIOR_SD / math.sqrt(precision), count, frozen)
@@ -174,11 +178,7 @@ class Posterior:
         corrected = self._corrected.get(piece.trait)
         if corrected is not None and piece.observed_at <= corrected:
             return
-        conversations = self._sums[piece.trait, piece.source]
-        sums = conversations.setdefault(piece.conversation_id, _Sums())
-        sums.add(piece, times)
-        if not sums.count:
-            del conversations[piece.conversation_id]
+        self._said[piece.trait, piece.source].count_in(piece, times)
 
     def _apply_correction(self, changed: TraitEvidence) -> None:
         if changed.source != "correction":
@@ -189,7 +189,7 @@ class Posterior:
         if newest is not None:
             self._corrected[trait] = newest.observed_at
         for source in TEXT:
-            self._sums[trait, source].clear()
+            self._said[trait, source].clear()
         for piece in self._pieces.values():
             if piece.trait == trait and piece.source in TEXT:
                 self._count(piece, 1)
@@ -203,21 +203,19 @@ class Posterior:
         return [piece for piece in (correction, questionnaire) if piece is not None]
 
 
-def _combine(conversations: Iterable[_Sums], text: Text, now: float) -> tuple[float, float] | None:
-    """Return the trait as all conversations show it, and the variance of that; None if nothing was said."""
-    weights: list[float] = []
-    values: list[float] = []
-    for sums in conversations:
-        age = max(0.0, now - sums.microseconds / sums.count / 1e6)
-        weight = 0.5 ** (age / _HALF_LIFE_S) / (text.piece / sums.count + text.conversation)
-        weights.append(weight)
-        values.append(weight * (sums.signed / sums.count / _UNIT / text.gain))
-    precision = math.fsum(weights)
-    if precision <= 0.0:
-        return None
+def _digest(piece: TraitEvidence) -> int:
+    line = (
+        f"{piece.id} {piece.trait} {piece.direction} {piece.strength!r} {piece.source} {piece.item} "
+        f"{piece.conversation_id} {piece.observed_at.isoformat()}"
+    )
+    return int.from_bytes(hashlib.sha256(line.encode()).digest())
+
+
+def _bounded(value: float, precision: float, text: Text) -> tuple[float, float]:
+    """Return what text shows of a trait, no further out than it can be, and the variance of that."""
     noise = 1.0 / precision + text.person
     farthest = _EXTREME * math.sqrt(1.0 + noise)
-    return max(-farthest, min(farthest, math.fsum(values) / precision)), noise
+    return max(-farthest, min(farthest, value)), noise
 
 
 def _newest(pieces: Iterable[TraitEvidence]) -> TraitEvidence | None:

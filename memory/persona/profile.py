@@ -25,34 +25,30 @@ def persona(
         frozen: since when a trait stands still: text from after that is left out and what is known fades no further.
             The person's own corrections and questionnaires still count, and so does forgetting.
     """
+    return believed(Posterior(evidence), now, frozen=frozen)
+
+
+def believed(beliefs: Posterior, now: datetime, *, frozen: Mapping[Trait, datetime] = _NOTHING_FROZEN) -> Persona:
+    """Return what `beliefs` come to, as `persona` does from their evidence."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    beliefs = Posterior(evidence)
     estimates = {
-        trait: _frozen(trait, evidence, frozen[trait], today) if trait in frozen else beliefs.estimate(trait, today)
+        trait: _frozen(trait, beliefs, frozen[trait], today) if trait in frozen else beliefs.estimate(trait, today)
         for trait in Trait
     }
-    return Persona(estimates=MappingProxyType(estimates), version=_version(evidence, today, frozen))
+    return Persona(estimates=MappingProxyType(estimates), version=_version(beliefs, today, frozen))
 
 
-def _frozen(trait: Trait, evidence: Sequence[TraitEvidence], since: datetime, today: datetime) -> TraitEstimate:
+def _frozen(trait: Trait, beliefs: Posterior, since: datetime, today: datetime) -> TraitEstimate:
     kept = (
-        piece for piece in evidence if piece.trait == trait and (piece.source not in TEXT or piece.observed_at <= since)
+        piece
+        for piece in beliefs.pieces
+        if piece.trait == trait and (piece.source not in TEXT or piece.observed_at <= since)
     )
     return Posterior(kept).estimate(trait, min(since, today), frozen=True)
 
 
-def _version(evidence: Sequence[TraitEvidence], today: datetime, frozen: Mapping[Trait, datetime]) -> str:
+def _version(beliefs: Posterior, today: datetime, frozen: Mapping[Trait, datetime]) -> str:
     # Without evidence nothing fades.
-    digest = hashlib.sha256(today.isoformat().encode() if evidence else b"")
-    for line in sorted(_line(piece) for piece in evidence):
-        digest.update(line.encode())
-    for trait in sorted(frozen):
-        digest.update(f"{trait} {frozen[trait].isoformat()}\n".encode())
-    return digest.hexdigest()[:12]
-
-
-def _line(piece: TraitEvidence) -> str:
-    return (
-        f"{piece.id} {piece.trait} {piece.direction} {piece.strength!r} {piece.source} {piece.item} "
-        f"{piece.conversation_id} {piece.observed_at.isoformat()}\n"
-    )
+    parts = [f"{beliefs.fingerprint:x}", today.isoformat() if beliefs.pieces else ""]
+    parts += [f"{trait} {frozen[trait].isoformat()}" for trait in sorted(frozen)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -1,5 +1,4 @@
 import math
-import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -67,7 +66,7 @@ pieces_of_evidence = st.builds(
     strength=st.floats(0, 1),
     message_id=st.integers(0, 5).map("msg_{}".format),
     conversation_id=st.integers(0, 3).map("con_{}".format),
-    observed_at=st.integers(-2000, 0).map(lambda days: NOON + timedelta(days=days)),
+    observed_at=st.integers(-2000, 300).map(lambda days: NOON + timedelta(days=days)),
     source=st.sampled_from(["offline", "offline", "offline", "model", "questionnaire", "correction"]),
 )
 
@@ -122,6 +121,15 @@ def test_old_evidence_fades_toward_the_prior() -> None:
     fresh, old, ancient = (of(*many(40), days=days) for days in (0, 2 * HALF_LIFE_DAYS, 100 * HALF_LIFE_DAYS))
     assert fresh.mean > old.mean > ancient.mean == pytest.approx(50, abs=1e-3)
     assert fresh.sd < old.sd < ancient.sd == pytest.approx(10, abs=1e-3)
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_date_beyond_all_reason_does_no_harm(year: int) -> None:
+    piece = trait_evidence("odd", observed_at=NOON.replace(year=year))
+    beliefs = Posterior([*many(10), piece])
+    assert 50 <= beliefs.estimate(N, NOON).mean < 80
+    beliefs.withdraw("odd")
+    assert beliefs.estimate(N, NOON) == of(*many(10))
 
 
 def test_forgetting_a_message_moves_the_belief_back() -> None:
@@ -181,18 +189,6 @@ def test_a_told_score_survives_its_encoding(t_score: float) -> None:
 
 def test_traits_do_not_mix() -> None:
     assert Posterior(many(30)).estimate(Trait.OPENNESS, NOON) == TraitEstimate(Trait.OPENNESS, 50, 10, 0)
-
-
-@pytest.mark.parametrize("conversations", [1, 200])
-def test_an_update_at_ten_thousand_pieces_costs_under_a_millisecond(conversations: int) -> None:
-    beliefs = Posterior(many(10_000, conversations))
-    durations = []
-    for i in range(50):
-        started = time.thread_time()
-        beliefs.add(trait_evidence(f"new_{i}", conversation_id=f"con_{i % conversations}"))
-        beliefs.estimate(N, NOON)
-        durations.append(time.thread_time() - started)
-    assert sorted(durations)[len(durations) // 2] < 0.001
 
 
 def simulated(source: str, text: Text, seed: int, conversations: int, pieces: int) -> tuple[float, list[TraitEvidence]]:

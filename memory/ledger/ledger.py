@@ -17,7 +17,9 @@ from memory.ledger.jobs import Jobs
 from memory.ledger.keys import Keys
 from memory.ledger.messages import Messages
 from memory.ledger.policies import Policies
+from memory.ledger.policy_turns import PolicyTurns
 from memory.ledger.reflections import Reflections
+from memory.ledger.safety_counts import SafetyCounts
 from memory.ledger.settings import PersonSettings
 from memory.ledger.trait_controls import TraitControls
 from memory.ledger.traits import Traits
@@ -43,7 +45,9 @@ class Ledger:
         self.feedback = Feedback(database)
         self.erasures = Erasures(database)
         self.policies = Policies(database)
+        self.policy_turns = PolicyTurns(database)
         self.audit = Audit(database)
+        self.safety_counts = SafetyCounts(database)
 
     @classmethod
     @asynccontextmanager

@@ -1,24 +1,35 @@
-"""The policies that may answer, and at which stage each is; at most one is live."""
+"""The policies that may answer, and which of them does: the stages are the pointers.
+
+At most one is live, one canary, one previous, whatever several processes do at once; from the first activation on there
+is always a live one, because nothing takes that place away without giving it to another in the same transaction. Every
+change is written into the audit in the transaction that makes it. Whether a policy deserves its stage is not decided
+here.
+"""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
 from memory.ledger import tables
 from memory.ledger.insert import insert_new
 
-Stage = Literal["registered", "staged", "canary", "live", "retired"]
+Stage = Literal["candidate", "canary", "live", "previous", "retired"]
+"""`previous` was live before and stays loaded, so that rolling back is a pointer."""
+Kind = Literal["lora", "full", "configured"]
+"""`configured` is the model of the configuration, as what a first activation replaces."""
 Preset = Literal["full", "paper"]
 
-_policies = tables.policies
+_policies, _turns = tables.policies, tables.policy_turns
+_IN_USE: tuple[Stage, ...] = ("canary", "live", "previous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +37,18 @@ class Policy:
     """One version of what answers."""
 
     version: str
+    kind: Kind
     preset: Preset
     prompt_hash: str
     """Of the prompt it was trained with; serving refuses a mismatch."""
     details: Mapping[str, Any]
+    """Where it is, where it came from and what was measured of it; `assistant.policies` says in which form."""
     stage: Stage
+    canary_percent: float | None
+    data_manifest: str | None
+    """The hash of the data set's manifest it was trained on."""
+    tainted_at: datetime | None
+    """Since when somebody whose data it saw is erased: it needs retraining."""
     created_at: datetime
     updated_at: datetime
 
@@ -42,20 +60,27 @@ class Policies:
         self._database = database
 
     async def create(
-        self, version: str, preset: Preset, prompt_hash: str, details: Mapping[str, Any] | None = None
+        self,
+        version: str,
+        preset: Preset,
+        prompt_hash: str,
+        details: Mapping[str, Any] | None = None,
+        *,
+        kind: Kind = "full",
+        data_manifest: str | None = None,
+        actor: str = "system",
     ) -> Policy:
-        """Register a policy.
+        """Register a candidate.
 
         Raises:
             ConflictError: the version is taken; a version never changes what it means.
         """
-        now = datetime.now(UTC)
-        policy = Policy(version, preset, prompt_hash, dict(details or {}), "registered", now, now)
-        values = {name: getattr(policy, name) for name in Policy.__slots__}
         async with self._database.writing() as connection:
+            values = _candidate(version, kind, preset, prompt_hash, details or {}, data_manifest)
             if not await insert_new(connection, _policies, values):
                 raise ConflictError(f"policy {version!r} is registered already: give the new one a new version")
-        return policy
+            await _audit(connection, actor, "policy.register", version, {"kind": kind})
+            return await _get(connection, version)
 
     async def get(self, version: str) -> Policy:
         """Return a policy.
@@ -64,10 +89,7 @@ class Policies:
             NotFoundError: there is none of that version.
         """
         async with self._database.reading() as connection:
-            row = (await connection.execute(select(_policies).where(_policies.c.version == version))).one_or_none()
-        if row is None:
-            raise NotFoundError("policy", version)
-        return _policy(row)
+            return await _get(connection, version)
 
     async def list(self) -> builtins.list[Policy]:
         """Return all policies, oldest first."""
@@ -75,30 +97,206 @@ class Policies:
         async with self._database.reading() as connection:
             return [_policy(row) for row in await connection.execute(query)]
 
+    async def in_use(self) -> dict[Stage, Policy]:
+        """Return the live, canary and previous policy, by stage; cheap enough to ask several times a second."""
+        query = select(_policies).where(_policies.c.stage.in_(_IN_USE))
+        async with self._database.reading() as connection:
+            found = [_policy(row) for row in await connection.execute(query)]
+        return {policy.stage: policy for policy in found}
+
     async def live(self) -> Policy | None:
         """Return the policy that answers, or None when none was activated."""
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(_policies).where(_policies.c.stage == "live"))).one_or_none()
-        return None if row is None else _policy(row)
+        return (await self.in_use()).get("live")
 
-    async def set_stage(self, version: str, stage: Stage) -> Policy:
-        """Move a policy to a stage; making one live retires the one that was, in the same transaction.
+    async def start_canary(self, version: str, percent: float, actor: str) -> Policy:
+        """Let a policy answer a share of the conversations; another canary becomes a candidate again.
+
+        Calling it for the canary changes its share; for another policy the counted turns begin anew.
+
+        Raises:
+            NotFoundError: there is none of that version.
+            ConflictError: it is live or previous.
+        """
+        async with self._database.writing() as connection:
+            policy = await _locked(connection, version)
+            if policy.stage in ("live", "previous"):
+                raise ConflictError(f"policy {version!r} is {policy.stage}: a canary is a policy that does not answer")
+            if policy.stage != "canary":
+                await _move(connection, "canary", "candidate")
+                await connection.execute(delete(_turns))
+            await _set(connection, version, stage="canary", canary_percent=percent)
+            await _audit(connection, actor, "policy.canary", version, {"percent": percent})
+            return await _get(connection, version)
+
+    async def stop_canary(self, version: str, actor: str, reason: str) -> bool:
+        """Make the canary a candidate again and keep why; False when it is no canary any more."""
+        async with self._database.writing() as connection:
+            policy = await _locked(connection, version)
+            if policy.stage != "canary":
+                return False
+            ended = {"at": datetime.now(UTC).isoformat(), "reason": reason}
+            details = {**policy.details, "canary_ended": ended}
+            await _set(connection, version, stage="candidate", canary_percent=None, details=details)
+            await _audit(connection, actor, "policy.canary_ended", version, {"reason": reason})
+            return True
+
+    async def activate(
+        self,
+        version: str,
+        actor: str,
+        *,
+        instead_of: str | None,
+        configured: Mapping[str, Any] | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Policy:
+        """Make a policy live and what was live the previous one; the previous one before that is retired.
+
+        Args:
+            version: The policy.
+            actor: Who does it.
+            instead_of: What was live when it was decided; None: nothing yet.
+            configured: `version`, `preset` and `prompt_hash` of the configured model, which the first activation keeps
+                as the previous policy.
+            detail: What the audit shall say besides.
+
+        Raises:
+            NotFoundError: there is none of that version.
+            ConflictError: it is live already, or something else than `instead_of` is.
+        """
+        async with self._database.writing() as connection:
+            policy = await _locked(connection, version)
+            live = await _at(connection, "live")
+            if policy.stage == "live":
+                raise ConflictError(f"policy {version!r} is live already")
+            if (live.version if live else None) != instead_of:
+                raise ConflictError(
+                    f"{live.version if live else 'nothing'!r} is live by now: look again, then activate"
+                )
+            if policy.stage != "previous":
+                await _move(connection, "previous", "retired")
+            await _set(connection, version, stage="candidate")
+            if live is not None:
+                await _set(connection, live.version, stage="previous")
+            elif configured is not None:
+                values = _candidate(kind="configured", details={}, data_manifest=None, **configured)
+                await insert_new(connection, _policies, {**values, "stage": "previous"})
+            await _set(connection, version, stage="live", canary_percent=None)
+            was = {"instead_of": instead_of, **(detail or {})}
+            await _audit(connection, actor, "policy.activate", version, was)
+            return await _get(connection, version)
+
+    async def roll_back(self, actor: str, reason: str = "") -> Policy:
+        """Make the previous policy live again; what was live becomes a candidate, and a canary ends.
+
+        Raises:
+            ConflictError: there is no previous policy.
+        """
+        async with self._database.writing() as connection:
+            await _lock(connection)
+            live, previous = await _at(connection, "live"), await _at(connection, "previous")
+            if live is None or previous is None:
+                answers = live.version if live else "the configured model"
+                raise ConflictError(f"nothing to roll back to: {answers} answers and nothing before it is kept")
+            await _move(connection, "canary", "candidate")
+            await _set(connection, live.version, stage="candidate")
+            await _set(connection, previous.version, stage="live")
+            detail = {"instead_of": live.version, "reason": reason}
+            await _audit(connection, actor, "policy.rollback", previous.version, detail)
+            return await _get(connection, previous.version)
+
+    async def retire(self, version: str, actor: str) -> Policy:
+        """Put a policy out of use; the live one cannot be.
+
+        Raises:
+            NotFoundError: there is none of that version.
+            ConflictError: it is live.
+        """
+        async with self._database.writing() as connection:
+            policy = await _locked(connection, version)
+            if policy.stage == "live":
+                raise ConflictError(f"policy {version!r} is live: activate another or roll back first")
+            await _set(connection, version, stage="retired", canary_percent=None)
+            await _audit(connection, actor, "policy.retire", version, {"was": policy.stage})
+            return await _get(connection, version)
+
+    async def note(self, version: str, actor: str, more: Mapping[str, Any]) -> Policy:
+        """Add to a policy's details, as a report that was made later.
 
         Raises:
             NotFoundError: there is none of that version.
         """
-        now = datetime.now(UTC)
-        this = _policies.c.version == version
         async with self._database.writing() as connection:
-            # Two at once must not both find the other's place free.
-            await connection.execute(select(_policies.c.version).order_by(_policies.c.version).with_for_update())
-            if stage == "live":
-                others = update(_policies).where(_policies.c.stage == "live", ~this)
-                await connection.execute(others.values(stage="retired", updated_at=now))
-            changed = await connection.execute(update(_policies).where(this).values(stage=stage, updated_at=now))
-            if changed.rowcount == 0:
-                raise NotFoundError("policy", version)
-            return _policy((await connection.execute(select(_policies).where(this))).one())
+            policy = await _locked(connection, version)
+            await _set(connection, version, details={**policy.details, **more})
+            await _audit(connection, actor, "policy.note", version, {"what": sorted(more)})
+            return await _get(connection, version)
+
+
+async def taint(connection: AsyncConnection, data_manifests: Collection[str]) -> builtins.list[str]:
+    """Mark the policies trained on these data sets, inside the transaction that erases somebody; never says whom."""
+    mine = (_policies.c.data_manifest.in_(data_manifests), _policies.c.tainted_at.is_(None))
+    marked = list((await connection.execute(select(_policies.c.version).where(*mine))).scalars())
+    for version in marked:
+        await _set(connection, version, tainted_at=datetime.now(UTC))
+        await _audit(connection, "system", "policy.tainted", version, {})
+    return marked
+
+
+# ---------------------------------------------------------------- inside a transaction
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    """Two at once must not both find the other's place free."""
+    await connection.execute(select(_policies.c.version).order_by(_policies.c.version).with_for_update())
+
+
+async def _locked(connection: AsyncConnection, version: str) -> Policy:
+    await _lock(connection)
+    return await _get(connection, version)
+
+
+async def _get(connection: AsyncConnection, version: str) -> Policy:
+    row = (await connection.execute(select(_policies).where(_policies.c.version == version))).one_or_none()
+    if row is None:
+        raise NotFoundError("policy", version)
+    return _policy(row)
+
+
+async def _at(connection: AsyncConnection, stage: Stage) -> Policy | None:
+    row = (await connection.execute(select(_policies).where(_policies.c.stage == stage))).one_or_none()
+    return None if row is None else _policy(row)
+
+
+async def _set(connection: AsyncConnection, version: str, **changes: Any) -> None:
+    this = update(_policies).where(_policies.c.version == version)
+    await connection.execute(this.values(updated_at=datetime.now(UTC), **changes))
+
+
+async def _move(connection: AsyncConnection, stage: Stage, to: Stage) -> None:
+    those = update(_policies).where(_policies.c.stage == stage)
+    await connection.execute(those.values(stage=to, canary_percent=None, updated_at=datetime.now(UTC)))
+
+
+async def _audit(connection: AsyncConnection, actor: str, action: str, version: str, detail: Mapping[str, Any]) -> None:
+    values = {"at": datetime.now(UTC), "actor": actor, "action": action, "subject": version, "detail": dict(detail)}
+    await connection.execute(insert(tables.audit).values(**values))
+
+
+def _candidate(
+    version: str, kind: Kind, preset: Preset, prompt_hash: str, details: Mapping[str, Any], data_manifest: str | None
+) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "version": version,
+        "kind": kind,
+        "preset": preset,
+        "prompt_hash": prompt_hash,
+        "details": dict(details),
+        "stage": "candidate",
+        "data_manifest": data_manifest,
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 def _policy(row: Row[Any]) -> Policy:

@@ -297,25 +297,57 @@ feedback = Table(
     CheckConstraint("rating IN ('up', 'down')", name="rating"),
 )
 
+# Its stages are the pointers to what answers: one transaction moves them, and each in use is there at most once.
 policies = Table(
     "policies",
     metadata,
     Column("version", CleanText, primary_key=True),
+    Column("kind", CleanText, nullable=False),
     Column("preset", CleanText, nullable=False),
     Column("prompt_hash", CleanText, nullable=False),
     Column("details", CleanJSON, nullable=False),
     Column("stage", CleanText, nullable=False),
+    Column("canary_percent", Float),
+    # The data set it was trained on, by the hash of its manifest.
+    Column("data_manifest", CleanText, index=True),
+    # Since when somebody whose data it saw is erased; it never says who.
+    _time("tainted_at", nullable=True),
     _time("created_at"),
     _time("updated_at"),
     Index(
-        "uq_policies_live",
+        "uq_policies_in_use",
         "stage",
         unique=True,
-        sqlite_where=text("stage = 'live'"),
-        postgresql_where=text("stage = 'live'"),
+        sqlite_where=text("stage IN ('canary', 'live', 'previous')"),
+        postgresql_where=text("stage IN ('canary', 'live', 'previous')"),
     ),
+    CheckConstraint("kind IN ('lora', 'full', 'configured')", name="kind"),
     CheckConstraint("preset IN ('full', 'paper')", name="preset"),
-    CheckConstraint("stage IN ('registered', 'staged', 'canary', 'live', 'retired')", name="stage"),
+    CheckConstraint("stage IN ('candidate', 'canary', 'live', 'previous', 'retired')", name="stage"),
+)
+
+# How the turns of each version went since the canary began, as counts: no person, no text.
+policy_turns = Table(
+    "policy_turns",
+    metadata,
+    Column("version", CleanText, primary_key=True),
+    Column("outcome", CleanText, primary_key=True),
+    # The upper end of the class the time to the first token fell into.
+    Column("first_token_ms", Integer, primary_key=True),
+    Column("turns", Integer, nullable=False),
+    CheckConstraint("outcome IN ('answered', 'failed')", name="outcome"),
+)
+
+# How often people in distress were noticed and shown where to turn, by UTC day: no person, no text.
+safety_counts = Table(
+    "safety_counts",
+    metadata,
+    Column("day", CleanText, primary_key=True),
+    Column("event", CleanText, primary_key=True),
+    Column("level", CleanText, primary_key=True),
+    Column("count", Integer, nullable=False),
+    CheckConstraint("event IN ('screened', 'card', 'replaced')", name="event"),
+    CheckConstraint("level IN ('none', 'concern', 'high', 'imminent')", name="level"),
 )
 
 # What a person had forgotten, as hashes with a salt each, so that older messages do not teach it again.

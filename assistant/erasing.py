@@ -58,6 +58,7 @@ def wire_receipt(receipt: Receipt) -> wire.Receipt:
         messages=list(going.messages),
         conversations=list(going.conversations),
         jobs=list(going.jobs),
+        dataset_rows=going.dataset_rows,
         files=receipt.files,
         index_rebuilt=receipt.index_rebuilt,
         ledger_rewritten=receipt.ledger_rewritten,
@@ -103,6 +104,9 @@ def lines_of(receipt: wire.Receipt) -> list[str]:
         "jobs": len(receipt.jobs),
     }
     lines = [f"{name:20} {count} {done}" for name, count in counts.items()]
+    if receipt.dataset_rows:
+        marked = "would be marked" if receipt.dry_run else "marked"
+        lines.append(f"{'rows of data sets':20} {receipt.dataset_rows} {marked}: build them anew before training")
     if receipt.verified:
         lines.append(f"read again at {receipt.at:%Y-%m-%d %H:%M:%S} UTC: {receipt.remaining} left in ledger and index")
     lines += [f"not proved: {one}" for one in receipt.unprovable]

@@ -225,4 +225,5 @@ def _counts(going: Going) -> dict[str, int]:
         "messages": len(going.messages),
         "conversations": len(going.conversations),
         "jobs": len(going.jobs),
+        "dataset_rows": going.dataset_rows,
     }

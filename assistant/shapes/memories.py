@@ -124,6 +124,8 @@ class Receipt(Response):
     messages: list[str]
     conversations: list[str]
     jobs: list[str]
+    dataset_rows: int = 0
+    """Rows of data sets for training that rest on it and are marked: training refuses them."""
     files: int = 0
     """Files that a broken import had left."""
     index_rebuilt: bool = False

@@ -14,6 +14,7 @@ from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
 from memory.ids import new_id
 from memory.ledger import tables
+from memory.ledger.datasets import mark_resting_on
 from memory.ledger.evidence import facts_resting_on, forget_unsupported
 from memory.ledger.insert import insert_new
 from memory.ledger.page import InvalidCursorError, from_cursor, to_cursor
@@ -199,6 +200,8 @@ class Conversations:
             its_traits = and_(traits.c.person_id == person_id, traits.c.conversation_id == id)
             trait_count = await _count(connection, traits, its_traits)
             resting = await facts_resting_on(connection, person_id, in_it)
+            said = (await connection.execute(select(_messages.c.id).where(in_it))).scalars().all()
+            await mark_resting_on(connection, person_id, said)
             jobs = tables.jobs
             its_jobs = and_(
                 jobs.c.person_id == person_id,

@@ -6,13 +6,14 @@ job that forgets, so that whoever runs it again after a crash knows what must no
 - A fact goes with its evidence and the older versions that it superseded; the messages it was said in stay.
 - A message goes with its replies, which were made from it. What was said next hangs below what was said before.
 - A fact that rests on nothing else goes too; one that does, or that was edited by hand, loses the quotes.
+- Rows of data sets for training that rest on any of it are marked.
 - A person goes with every row that is theirs. Of the local owner the empty person and their keys stay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from memory.database import Database
 from memory.errors import NotFoundError
 from memory.ledger import tables
 from memory.ledger.columns import UTCDateTime
+from memory.ledger.datasets import count_of_person, count_resting_on, mark_person, mark_resting_on
 from memory.ledger.evidence import chunks
 from memory.ledger.forgotten import note_forgotten
 from memory.ledger.jobs import FORGET
@@ -62,6 +64,8 @@ class Going:
     conversations: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     """Jobs that named what goes; those that name something else too lose only that."""
+    dataset_rows: int = 0
+    """Rows of data sets for training that rest on what goes and are marked, so that nobody trains on them again."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Going:
@@ -94,7 +98,7 @@ class Erasures:
         """
         async with self._database.reading() as connection:
             await _require(connection, person_id, target)
-            return await _going(connection, person_id, target)
+            return await _counted(connection, person_id, target, await _going(connection, person_id, target))
 
     async def erase(self, person_id: str, target: Target, job_id: str) -> Erased:
         """Delete it, and note in the job what went; a second call deletes nothing and returns what the first did."""
@@ -103,10 +107,13 @@ class Erasures:
             if GONE in payload:
                 return Erased(Going.of(payload[GONE]), None)
             going = await _going(connection, person_id, target, job_id)
+            going = await _counted(connection, person_id, target, going)
             words = await words_of(connection, person_id, going, everything=target.scope == "person")
             if target.scope == "person":
+                await mark_person(connection, person_id, "forgotten")
                 await _delete_person(connection, person_id, job_id)
             else:
+                await mark_resting_on(connection, person_id, (*going.facts, *going.messages))
                 await _delete(connection, person_id, target, going)
             noted = {**payload, GONE: asdict(going)}
             await connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(payload=noted))
@@ -179,6 +186,13 @@ async def _going(connection: AsyncConnection, person_id: str, target: Target, jo
         replies = and_(mine, _messages.c.role == "assistant")
         messages += await _ids(connection, _messages, replies, _messages.c.parent_id, messages)
     return await _with_messages(connection, person_id, tuple(dict.fromkeys(messages)), conversations, job_id)
+
+
+async def _counted(connection: AsyncConnection, person_id: str, target: Target, going: Going) -> Going:
+    if target.scope == "person":
+        return replace(going, dataset_rows=await count_of_person(connection, person_id))
+    ids = (*going.facts, *going.messages)
+    return replace(going, dataset_rows=await count_resting_on(connection, person_id, ids))
 
 
 async def _all_of(connection: AsyncConnection, person_id: str, job_id: str) -> Going:

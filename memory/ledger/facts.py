@@ -20,6 +20,7 @@ from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
 from memory.ids import new_id
 from memory.ledger import tables
+from memory.ledger.datasets import mark_resting_on
 from memory.ledger.evidence import add_evidence, chunks, evidence_of, quote_digest
 from memory.ledger.insert import insert_new
 from memory.ledger.page import from_cursor, to_cursor
@@ -118,6 +119,7 @@ class Facts:
         """
         async with self._database.writing() as connection:
             fact = await _get(connection, person_id, fact_id)
+            await mark_resting_on(connection, person_id, [fact_id])
             await connection.execute(delete(_facts).where(_facts.c.person_id == person_id, _facts.c.id == fact_id))
         return fact
 

@@ -9,6 +9,7 @@ from memory.config import MemoryConfig
 from memory.database import Database
 from memory.ledger.audit import Audit
 from memory.ledger.conversations import Conversations
+from memory.ledger.datasets import Datasets
 from memory.ledger.erasures import Erasures
 from memory.ledger.facts import Facts
 from memory.ledger.feedback import Feedback
@@ -45,6 +46,7 @@ class Ledger:
         self.feedback = Feedback(database)
         self.erasures = Erasures(database)
         self.policies = Policies(database)
+        self.datasets = Datasets(database)
         self.policy_turns = PolicyTurns(database)
         self.audit = Audit(database)
         self.safety_counts = SafetyCounts(database)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,12 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from memory.database import Database
 from memory.errors import NotFoundError
 from memory.ledger import tables
+from memory.ledger.datasets import mark_person
 from memory.ledger.insert import insert_new
 from memory.types import Settings
 
 PURPOSES = ("memory", "persona", "training")
 """The settings that are consents; their every change is kept with its time."""
 
+_PAGE = 200
 _settings = tables.settings
 _FIELDS = tuple(field.name for field in dataclasses.fields(Settings))
 
@@ -50,6 +53,8 @@ class PersonSettings:
     async def update(self, person_id: str, **changes: Any) -> Settings:
         """Change the named settings and return all; None is a value where the setting allows it.
 
+        Withdrawing the consent to training marks the rows of data sets that were made from what the person said.
+
         Raises:
             NotFoundError: there is no such person.
             TypeError: a name is no setting.
@@ -67,6 +72,8 @@ class PersonSettings:
                 if getattr(before, purpose) != getattr(after, purpose):
                     row = {"person_id": person_id, "purpose": purpose, "granted": getattr(after, purpose), "at": now}
                     await connection.execute(insert(tables.consents).values(**row))
+            if before.training and not after.training:
+                await mark_person(connection, person_id, "withdrawn")
         return after
 
     async def retention(self) -> list[tuple[str, int]]:
@@ -74,6 +81,20 @@ class PersonSettings:
         query = select(_settings.c.person_id, _settings.c.retention_days).where(_settings.c.retention_days.is_not(None))
         async with self._database.reading() as connection:
             return [(row.person_id, row.retention_days) for row in await connection.execute(query)]
+
+    async def consenting(self, purpose: Literal["memory", "persona", "training"]) -> AsyncIterator[str]:
+        """Yield the ids of the people who chose to allow this, in their order, holding no connection meanwhile."""
+        last = ""
+        while True:
+            allowed = (_settings.c[purpose].is_(True), _settings.c.person_id > last)
+            query = select(_settings.c.person_id).where(*allowed).order_by(_settings.c.person_id).limit(_PAGE)
+            async with self._database.reading() as connection:
+                page = list((await connection.execute(query)).scalars())
+            for person_id in page:
+                yield person_id
+            if len(page) < _PAGE:
+                return
+            last = page[-1]
 
     async def consents(self, person_id: str) -> list[Consent]:
         """Return every consent given or withdrawn, oldest first; the defaults are not among them."""

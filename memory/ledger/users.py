@@ -13,6 +13,7 @@ from memory.database import Database
 from memory.errors import ConflictError, NotFoundError
 from memory.ids import new_id
 from memory.ledger import tables
+from memory.ledger.datasets import mark_person
 from memory.ledger.insert import insert_new
 from memory.ledger.page import from_cursor, to_cursor
 from memory.types import Person
@@ -99,6 +100,7 @@ class Users:
             NotFoundError: there is none of that id.
         """
         async with self._database.writing() as connection:
+            await mark_person(connection, person_id, "forgotten")
             result = await connection.execute(delete(_users).where(_users.c.id == person_id))
             if result.rowcount == 0:
                 raise NotFoundError("person", person_id)

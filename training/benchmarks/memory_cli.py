@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-import time
-from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from training.benchmarks.command import Config, Json, Limit, measured, progress, reflecting, usable_lines
+
 if TYPE_CHECKING:
     from training.benchmarks import memory_update, retrieval
-    from training.benchmarks.lines import BadLine
 
-Item = TypeVar("Item")
-Found = TypeVar("Found")
 _Input = Annotated[Path, typer.Option("--input", help="A .jsonl or .jsonl.gz file of AlpsBench records, one a line.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-_Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read only the first so many usable records.")]
 
 
-def bench_retrieval(input: _Input, as_json: _Json = False, limit: _Limit = None) -> None:
+def bench_retrieval(input: _Input, as_json: Json = False, limit: Limit = None) -> None:
     """Measure whether recall finds the right memory among a person's hundred, beside dense search and BM25.
 
     Each record is one person whose candidates become facts in a real ledger and index of their own; the query goes
@@ -35,18 +28,15 @@ def bench_retrieval(input: _Input, as_json: _Json = False, limit: _Limit = None)
     """
     from training.benchmarks.retrieval import read
 
-    result = _measured(lambda: _retrieval(_usable(input, read, limit)))
+    result = measured(lambda: _retrieval(usable_lines(input, read(input), _NEEDS, limit)))
     typer.echo(json.dumps(result.as_dict()) if as_json else _retrieval_table(result))
 
 
 def bench_memory_update(
     input: _Input,
-    as_json: _Json = False,
-    limit: _Limit = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="A configuration whose model reflects; without it, rules do, as offline."),
-    ] = None,
+    as_json: Json = False,
+    limit: Limit = None,
+    config: Config = None,
 ) -> None:
     """Measure whether memory stays true when people say new things.
 
@@ -59,27 +49,11 @@ def bench_memory_update(
     """
     from training.benchmarks.memory_update import read
 
-    result = _measured(lambda: _memory_update(_usable(input, read, limit), config))
+    result = measured(lambda: _memory_update(usable_lines(input, read(input), _NEEDS, limit), config))
     typer.echo(json.dumps(result.as_dict()) if as_json else _update_table(result))
 
 
-def _measured(measuring: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
-    from assistant.errors import AttuneError
-    from memory.errors import MemoryLayerError
-    from training.errors import TrainingError
-
-    try:
-        return asyncio.run(measuring())
-    except (TrainingError, MemoryLayerError, AttuneError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
-def _usable(path: Path, read: Callable[[Path], Iterator[Item | BadLine]], limit: int | None) -> list[Item]:
-    from training.benchmarks.lines import usable
-
-    needs = "the fields of an AlpsBench record"
-    return usable(path, read(path), lambda text: typer.echo(text, err=True), needs=needs, limit=limit)
+_NEEDS = "the fields of an AlpsBench record"
 
 
 async def _retrieval(questions: list[retrieval.Question]) -> retrieval.Result:
@@ -87,45 +61,17 @@ async def _retrieval(questions: list[retrieval.Question]) -> retrieval.Result:
     from training.benchmarks.retrieval import measure
 
     async with open_memories() as memories:
-        return await measure(questions, memories, _progress(len(questions)))
+        return await measure(questions, memories, progress(len(questions), "records"))
 
 
 async def _memory_update(cases: list[memory_update.Case], config: Path | None) -> memory_update.Result:
-    from assistant.config import load_config
-    from assistant.models.auto import complete_for, open_model
     from assistant.safety.screen import screen
     from training.benchmarks.memories import open_memories
     from training.benchmarks.memory_update import measure
 
-    complete, close = None, None
-    if config is not None:
-        roles = load_config(config)
-        model = await open_model(roles.policy if roles.reflect.engine == "same" else roles.reflect, name="reflect")
-        complete, close = complete_for(model), model.aclose
-    try:
-        async with open_memories() as memories:
-            return await measure(cases, memories, complete, lambda text: screen(text).level, _progress(len(cases)))
-    finally:
-        if close is not None:
-            await close()
-
-
-def _progress(total: int) -> Callable[[int, float], None]:
-    """Return what says on stderr, at most once a second, how far the work is."""
-    said = 0.0
-
-    def say(done: int, seconds: float) -> None:
-        nonlocal said
-        if time.monotonic() - said < 1 and done < total:
-            return
-        said = time.monotonic()
-        rate = done / max(seconds, 1e-9)
-        start = "\r" if sys.stderr.isatty() else ""
-        end = "\n" if done == total or not sys.stderr.isatty() else ""
-        left = (total - done) / rate
-        typer.echo(f"{start}{done}/{total} records, {rate:.1f} a second, {left:.0f} s left {end}", nl=False, err=True)
-
-    return say
+    say = progress(len(cases), "records")
+    async with reflecting(config) as complete, open_memories() as memories:
+        return await measure(cases, memories, complete, lambda text: screen(text).level, say)
 
 
 def _retrieval_table(result: retrieval.Result) -> str:

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from memory.persona.posterior import Posterior
+from memory.reflect.reflect import MAX_CALL_CHARS, reflect
 from memory.reflect.sentences import sentences
-from memory.types import Message, NewTraitEvidence, Trait, TraitEvidence
+from memory.reflect.turns import batches
+from memory.types import Complete, Message, NewTraitEvidence, Trait, TraitEvidence
 from training.benchmarks.lines import BadLine, Row, rows
 
 LETTERS: Mapping[str, Trait] = {trait.value[0].upper(): trait for trait in Trait}
@@ -77,6 +79,18 @@ def read(path: Path) -> Iterator[Labelled | BadLine]:
     """
     for row in rows(path):
         yield row if isinstance(row, BadLine) else _labelled(row)
+
+
+async def judged(turns: Sequence[Message], complete: Complete) -> Sequence[NewTraitEvidence]:
+    """Return the trait evidence that a language model finds, as reflection asks for it, in calls as long as chat's.
+
+    Raises:
+        ReflectionError: the model failed; a person who was not judged is not a person without traits.
+    """
+    found: list[NewTraitEvidence] = []
+    for batch in batches([(len(turn.text), turn) for turn in turns], MAX_CALL_CHARS):
+        found += (await reflect(batch, (), complete)).traits
+    return found
 
 
 async def measure(

@@ -1,12 +1,17 @@
+import asyncio
 import gzip
 import json
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from memory.types import Evidence, Message, NewTraitEvidence, Trait
+from tests.fakes.scripted_server import ScriptedServer
 from training.benchmarks.lines import BadLine
 from training.benchmarks.persona import Labelled, measure, read
 from training.cli import app
@@ -144,3 +149,49 @@ def test_the_command_fails_with_the_file_named_where_nothing_can_be_read(tmp_pat
     assert run.exit_code == 1
     assert str(file) in run.stderr
     assert run.stdout == ""
+
+
+def by_tone(body: dict[str, Any]) -> str:
+    """What a model that takes every sentence with `good` for a sign of openness answers."""
+    turns = re.findall(r'"turn": *(\d+).*?(It was good\.)', body["messages"][-1]["content"])
+    found = {"trait": "openness", "direction": "high", "strength": 0.8, "item": None}
+    return json.dumps(
+        {"facts": [], "traits": [{**found, "turn": int(turn), "quote": said} for turn, said in turns], "feeling": None}
+    )
+
+
+async def run_with_model(tmp_path: Path, server: ScriptedServer) -> tuple[int, str, str]:
+    source, config = tmp_path / "people.jsonl", tmp_path / "attune.toml"
+    people = [{"text": text, **dict.fromkeys(LETTERS, label)} for text, label in SAID]
+    source.write_text("\n".join(map(json.dumps, people)), encoding="utf-8")
+    config.write_text(
+        f'[policy]\nengine = "openai_compatible"\nbase_url = "{server.base_url}"\nmodel = "scripted"\nretries = 0\n',
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "training.cli", "bench", "persona", "--input", str(source), "--json"]
+    process = await asyncio.create_subprocess_exec(
+        *command, "--config", str(config), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+SAID = [("It was good. We left.", 1), ("It was bad.", 0), ("It was good. It was good.", 1)]
+
+
+async def test_with_a_configured_model_the_model_judges(tmp_path: Path) -> None:
+    async with ScriptedServer(structured=by_tone) as server:
+        code, out, err = await run_with_model(tmp_path, server)
+        assert code == 0, err
+        assert len(server.chats) == len(SAID)
+    result = json.loads(out)
+    assert result["r"]["O"] > 0.9
+    assert result["r"]["C"] is None
+
+
+async def test_a_model_that_fails_ends_the_measurement_with_a_sentence(tmp_path: Path) -> None:
+    async with ScriptedServer(structured="no JSON at all") as server:
+        code, out, err = await run_with_model(tmp_path, server)
+    assert (code, out) == (1, "")
+    assert "not JSON" in err
+    assert "Traceback" not in err

@@ -11,3 +11,7 @@ class EngineError(TrainingError):
 
 class InputFileError(TrainingError):
     """A file to read is missing, unreadable, or holds nothing that can be used; the message names it."""
+
+
+class DatasetError(TrainingError):
+    """A data set cannot be built, is damaged, or must not be trained on; the message tells the repair."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 from memory.errors import MemoryLayerError, NotFoundError, ReflectionError
@@ -92,6 +93,8 @@ class ReflectionJob:
             return Outcome(skipped=skipped)
         if not (await self.ledger.settings.get(job.person_id)).persona:
             reflection = replace(reflection, traits=())
+        if (await self.ledger.conversations.get(job.person_id, conversation_id)).synthetic_dates:
+            reflection = _seen_now(reflection)
         facts = await self.ledger.reflections.keep(job, self.worker_id, conversation_id, reflection)
         replaces = replacements(facts, reflection) if reflection.by == "model" else None
         settled = await self._settle(job.person_id, [fact.id for fact in facts], replaces)
@@ -175,6 +178,12 @@ def _read_payload(job: Job) -> tuple[str, list[str]]:
     if not isinstance(conversation_id, str) or not isinstance(message_ids, list):
         raise ReflectionError(f"job {job.id} names no conversation_id and message_ids")
     return conversation_id, [str(id) for id in message_ids]
+
+
+def _seen_now(reflection: Reflection) -> Reflection:
+    """Let trait evidence date from today: a date that was made up for order's sake must not make it old."""
+    now = datetime.now(UTC)
+    return replace(reflection, traits=tuple(replace(trait, observed_at=now) for trait in reflection.traits))
 
 
 def _joined(one: Reflection, other: Reflection) -> Reflection:

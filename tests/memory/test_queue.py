@@ -3,6 +3,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -356,6 +357,23 @@ async def test_traits_may_be_observed_without_a_model(ledger: Ledger) -> None:
 
     assert await make(ledger, observe_traits=observe).drain(10)
     assert [one.trait for one in await ledger.traits.list(person_id)] == [Trait.EXTRAVERSION]
+
+
+@pytest.mark.parametrize("made_up", [True, False])
+async def test_made_up_dates_make_no_evidence_old(ledger: Ledger, made_up: bool) -> None:
+    person_id = (await ledger.users.create()).id
+    conversation = await ledger.conversations.create(person_id, synthetic_dates=made_up, created_at=NOON)
+    said = await ledger.messages.append(person_id, conversation.id, "user", "I worry.", created_at=NOON)
+    payload = {"conversation_id": conversation.id, "message_ids": [said.message.id]}
+    await ledger.jobs.enqueue(person_id, "reflect", payload)
+
+    async def observe(turns: Any) -> list[NewTraitEvidence]:
+        return [NewTraitEvidence(Trait.NEUROTICISM, 1, 0.4, Evidence(t.id, t.text), t.created_at) for t in turns]
+
+    started = datetime.now(UTC)
+    assert await make(ledger, observe_traits=observe).drain(10)
+    (seen,) = await ledger.traits.list(person_id)
+    assert (seen.observed_at >= started) if made_up else (seen.observed_at == NOON)
 
 
 async def test_facts_by_rules_do_not_wait_for_the_traits_and_count_once(ledger: Ledger) -> None:

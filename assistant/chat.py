@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import perf_counter
@@ -19,8 +20,9 @@ from assistant import wire
 from assistant.config import ModelConfig
 from assistant.errors import ModelError
 from assistant.metrics import Metrics
-from assistant.models.door import ChatMessage, Model, Prompt, Sampling, Situation
+from assistant.models.door import ChatMessage, Prompt, Sampling, Situation
 from assistant.prompt import compose, prompt_hash
+from assistant.rollout.answering import Answerer, Answering
 from assistant.safety.protocol import safe_reply, show_card
 from assistant.safety.resources import card
 from assistant.safety.screen import Screen, screen
@@ -93,8 +95,7 @@ class Chat:
         self,
         ledger: Ledger,
         recall: Recall,
-        policy: Model,
-        config: ModelConfig,
+        answering: Answering,
         metrics: Metrics,
         *,
         ai_notice: str,
@@ -105,8 +106,7 @@ class Chat:
         self._ledger = ledger
         self._beliefs = Beliefs(ledger)
         self._recall = recall
-        self._policy = policy
-        self._config = config
+        self._answering = answering
         self._metrics = metrics
         self._ai_notice = ai_notice
         self._learned = learned
@@ -168,12 +168,22 @@ class Chat:
 
     async def answer(self, stored: Stored, stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
         """Yield the events of the turn; the last is the stored reply, its retraction, or an error."""
+        answerer = self._answering.choose(stored.message.conversation_id, _last_version(stored.history))
+        with self._answering.speaking(answerer):
+            async with aclosing(self._answer(stored, answerer, stream_id, stop)) as events:
+                async for event in events:
+                    yield event
+
+    async def _answer(
+        self, stored: Stored, answerer: Answerer, stream_id: str, stop: asyncio.Event
+    ) -> AsyncGenerator[wire.Event]:
+        """The turn, answered by this policy from its beginning to its end."""
         clock = _Clock()
         message, screened = stored.message, stored.screen
         yield wire.MessageCreated(
             message=wire_message(message), stream_id=stream_id, conversation_id=message.conversation_id
         )
-        for notice in self._notices(stored):
+        for notice in self._notices(stored, answerer):
             yield notice
         recollection, person = await asyncio.gather(self._recollect(stored), self._persona(stored))
         clock.mark("recall")
@@ -193,26 +203,32 @@ class Chat:
         if screened.level != "none":
             yield self._safety(stored)
         explanation = {
-            "policy_version": self._policy.identity.policy_version,
-            "preset": self._config.preset,
-            "prompt_hash": prompt_hash(self._config.preset),
+            "policy_version": answerer.version,
+            "preset": answerer.config.preset,
+            "prompt_hash": prompt_hash(answerer.config.preset),
             "fact_ids": [recalled.fact.id for recalled in recollection.facts],
             "recall": recollection.status,
             "persona_version": person.version if person else None,
             "plan": support.as_dict(),
             "crisis_level": screened.level,
         }
-        prompt = self._compose(stored, recollection, person, support)
+        prompt = self._compose(stored, answerer, recollection, person, support)
         self._checkpoint("composed")
-        async for event in self._reply(stored, prompt, explanation, clock, stop):
+        async for event in self._reply(stored, answerer, prompt, explanation, clock, stop):
             yield event
 
     async def _reply(
-        self, stored: Stored, prompt: Prompt, explanation: dict[str, Any], clock: _Clock, stop: asyncio.Event
+        self,
+        stored: Stored,
+        answerer: Answerer,
+        prompt: Prompt,
+        explanation: dict[str, Any],
+        clock: _Clock,
+        stop: asyncio.Event,
     ) -> AsyncIterator[wire.Event]:
         """Speak, then commit what was said."""
         speech, careful, seq, failure = Speech(), stored.screen.level != "none", 0, None
-        stream = self._policy.stream(prompt, self._sampling(stored))
+        stream = answerer.model.stream(prompt, _sampling(stored, answerer.config))
         try:
             async for text in speech.listen(stream, stop, careful=careful):
                 seq += 1
@@ -225,9 +241,12 @@ class Chat:
                 if seq == 1:
                     self._checkpoint("speaking")
         except ModelError as error:
-            self._metrics.model_errors.labels(error.code).inc()
+            self._metrics.model_errors.labels(error.code, answerer.version).inc()
             failure = error
         clock.mark("spoken")
+        if seq or failure is not None:
+            waited_ms = clock.marks.get("first_token", clock.marks["spoken"])
+            self._answering.count(answerer.version, "failed" if failure is not None else "answered", waited_ms)
         self._checkpoint("spoken")
         replacement = self._replacement(stored, speech, failure)
         if replacement is not None and careful:
@@ -260,7 +279,7 @@ class Chat:
         retracted = replacement is not None and not careful
         text = replacement if retracted and replacement is not None else speech.text
         if failure is not None and not text:
-            self._metrics.turns.labels("model_error").inc()
+            self._metrics.turns.labels("model_error", explanation["policy_version"]).inc()
             self._learned()
             yield wire.StreamError(error=error_body(failure))
             return
@@ -279,7 +298,8 @@ class Chat:
             await self._ledger.facts.recalled(stored.message.person_id, explanation["fact_ids"], datetime.now(UTC))
         self._learned()
         clock.mark("stored")
-        self._metrics.turns.labels("partial" if partial else "retracted" if retracted else "complete").inc()
+        outcome = "partial" if partial else "retracted" if retracted else "complete"
+        self._metrics.turns.labels(outcome, explanation["policy_version"]).inc()
         if failure is not None:
             yield wire.StreamError(error=error_body(failure))
             return
@@ -308,18 +328,23 @@ class Chat:
         return await self._beliefs.persona(stored.message.person_id, datetime.now(UTC))
 
     def _compose(
-        self, stored: Stored, recollection: Recollection, person: Persona | None, support: SupportPlan
+        self,
+        stored: Stored,
+        answerer: Answerer,
+        recollection: Recollection,
+        person: Persona | None,
+        support: SupportPlan,
     ) -> Prompt:
         facts = tuple(recalled.fact.text for recalled in recollection.facts)
         messages = compose(
-            self._config.preset,
+            answerer.config.preset,
             plan=support,
             persona=person,
             history=stored.history,
             facts=facts,
             message=stored.message.text,
-            context_tokens=self._config.context_tokens,
-            max_reply_tokens=self._sampling(stored).max_tokens,
+            context_tokens=answerer.config.context_tokens,
+            max_reply_tokens=_sampling(stored, answerer.config).max_tokens,
         )
         if stored.submission.instructions:
             messages = _instructed(messages, stored.submission.instructions)
@@ -327,23 +352,13 @@ class Chat:
         situation = Situation(stored.message.text, support, facts, replies)
         return Prompt(messages, situation, cache_salt=stored.message.person_id)
 
-    def _sampling(self, stored: Stored) -> Sampling:
-        configured = Sampling(temperature=self._config.temperature, max_tokens=self._config.max_tokens)
-        wanted = stored.submission.sampling
-        if wanted is None:
-            return configured
-        return replace(
-            wanted,
-            temperature=configured.temperature if wanted.temperature is None else wanted.temperature,
-            max_tokens=min(wanted.max_tokens, configured.max_tokens),
-        )
-
-    def _notices(self, stored: Stored) -> Sequence[wire.Notice]:
+    def _notices(self, stored: Stored, answerer: Answerer) -> Sequence[wire.Notice]:
         if stored.history:
             return ()
         notices = [wire.Notice(code="ai", text=self._ai_notice)]
-        if self._policy.identity.engine == "builtin":
-            notices.append(wire.Notice(code="builtin", text=self._policy.identity.description))
+        identity = answerer.model.identity
+        if identity.engine == "builtin":
+            notices.append(wire.Notice(code="builtin", text=identity.description))
         return notices
 
     def _safety(self, stored: Stored) -> wire.Safety:
@@ -364,6 +379,24 @@ def reflection_of(conversation_id: str, earlier: Sequence[Message], message_id: 
     """The job that learns from a message, with the reply before it for context."""
     context = [m.id for m in earlier[-1:] if m.role == "assistant"]
     return "reflect", {"conversation_id": conversation_id, "message_ids": [*context, message_id]}
+
+
+def _sampling(stored: Stored, config: ModelConfig) -> Sampling:
+    configured = Sampling(temperature=config.temperature, max_tokens=config.max_tokens)
+    wanted = stored.submission.sampling
+    if wanted is None:
+        return configured
+    return replace(
+        wanted,
+        temperature=configured.temperature if wanted.temperature is None else wanted.temperature,
+        max_tokens=min(wanted.max_tokens, configured.max_tokens),
+    )
+
+
+def _last_version(history: Sequence[Message]) -> str | None:
+    """The policy version of the newest reply that says it."""
+    versions = ((m.explanation or {}).get("policy_version") for m in reversed(history) if m.role == "assistant")
+    return next((str(version) for version in versions if version), None)
 
 
 def _asked(history: Sequence[Message]) -> bool:

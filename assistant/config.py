@@ -60,6 +60,23 @@ class ServerConfig(BaseModel):
     streams_at_once: int = Field(default=2, ge=0, description="Replies to one person; 0 allows any number.")
 
 
+class PoliciesConfig(BaseModel):
+    """What a trained policy must show before it answers everybody, and when a canary stops."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gates: tuple[Literal["evaluation", "safety", "canary"], ...] = ("evaluation", "safety", "canary")
+    """Those that are left out stand in the audit of each activation."""
+    evaluation_margin: float = Field(default=0.02, ge=0, le=1, description="Of the scale; how much losing is a tie.")
+    evaluation_pairs: int = Field(default=30, ge=1, description="Scored pairs that an evaluation needs.")
+    evaluation_unscored: float = Field(default=0.1, ge=0, le=1, description="The share of pairs without a score.")
+    canary_turns: int = Field(default=50, ge=1, description="Turns a canary answers before it may go live.")
+    canary_error_rate: float = Field(default=0.02, ge=0, le=1)
+    canary_slower: float = Field(default=2.0, ge=1, description="Times what the others need to the first token.")
+    poll_s: float = Field(default=0.5, gt=0, le=1.0, description="How often the stages are looked at.")
+    keep_s: float = Field(default=5.0, gt=0, description="How often it is seen to that the servers have their LoRA.")
+
+
 class AssistantConfig(BaseSettings):
     """Everything the backend needs to start."""
 
@@ -77,6 +94,7 @@ class AssistantConfig(BaseSettings):
     policy: ModelConfig = ModelConfig()
     reflect: ModelConfig = ModelConfig(engine="same")
     server: ServerConfig = ServerConfig()
+    policies: PoliciesConfig = PoliciesConfig()
     discover: bool = True
     """Whether `auto` looks for model servers on this machine's usual ports."""
     ai_notice: str = "Attune is an AI, not a person and not a therapist. It can be wrong."

@@ -12,7 +12,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.turns = Counter("attune_turns", "Turns by outcome", ["outcome"], registry=self.registry)
+        self.turns = Counter("attune_turns", "Turns by outcome", ["outcome", "policy_version"], registry=self.registry)
         self.first_token = Histogram(
             "attune_first_token_seconds",
             "From the stored message to the first piece of the reply",
@@ -25,7 +25,9 @@ class Metrics:
             "attune_recall_seconds", "Time a recall took", buckets=_SECONDS, registry=self.registry
         )
         self.safety = Counter("attune_screened", "Screened messages by level", ["level"], registry=self.registry)
-        self.model_errors = Counter("attune_model_errors", "Failed model calls", ["code"], registry=self.registry)
+        self.model_errors = Counter(
+            "attune_model_errors", "Failed model calls", ["code", "policy_version"], registry=self.registry
+        )
         self.jobs = Gauge("attune_jobs", "Jobs in the queue by status", ["status"], registry=self.registry)
 
     def render(self) -> bytes:

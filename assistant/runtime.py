@@ -23,6 +23,8 @@ from assistant.limits import Limits
 from assistant.metrics import Metrics
 from assistant.models.auto import complete_for, open_model, open_policy
 from assistant.models.door import Model
+from assistant.policies import Registry
+from assistant.rollout.answering import Answering
 from assistant.turns import Turns
 from memory.embedder import Embedder
 from memory.forget import Forgetting
@@ -54,12 +56,15 @@ class Runtime:
     index: Index
     recall: Recall
     policy: Model
+    """The configured one; `answering` says which policy answers."""
     worker: ReflectionWorker
     metrics: Metrics
     turns: Turns
     chat: Chat
     limits: Limits
     forgetting: Forgetting
+    answering: Answering
+    policies: Registry
 
 
 @asynccontextmanager
@@ -104,13 +109,14 @@ async def open_runtime(
         if ledger.database.path is not None:
             await ledger.jobs.release_all()  # this process alone owns the directory: whoever held a job is dead
         await stack.enter_async_context(_working(worker))
+        answering = Answering(ledger, model, config)
+        await stack.enter_async_context(answering.following())
         turns = Turns(config.server.duplicate_window_s, config.server.disconnect_grace_s)
         stack.push_async_callback(turns.drain, DRAIN_S)
         chat = Chat(
             ledger,
             recall,
-            model,
-            config.policy,
+            answering,
             metrics,
             ai_notice=config.ai_notice,
             learned=worker.notify,
@@ -120,8 +126,9 @@ async def open_runtime(
         limits = Limits(config.server.messages_per_minute, config.server.streams_at_once, uncounted=owner.id)
         if complete_for(reflect) is None:
             await stack.enter_async_context(_warming(embedder))
+        registry = Registry(ledger, config, moved=answering.refresh, checkpoint=checkpoint)
         opened = (config, memory.home, owner, ledger, embedder, index, recall, model, worker, metrics, turns, chat)
-        yield Runtime(*opened, limits, forgetting)
+        yield Runtime(*opened, limits, forgetting, answering, registry)
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ async def ready(runtime: Runtimes, response: Response) -> wire.Health:
     else:
         status = "ready" if set(checks.values()) == {"ok"} else "degraded"
     return wire.Health.model_validate(
-        {"status": status, "checks": checks, "policy": runtime.policy.identity.description}
+        {"status": status, "checks": checks, "policy": runtime.answering.live.model.identity.description}
     )
 
 
@@ -60,7 +60,7 @@ async def _ledger(runtime: Runtimes) -> str:
 async def _policy(runtime: Runtimes) -> str:
     try:
         async with asyncio.timeout(3):
-            await runtime.policy.check()
+            await runtime.answering.live.model.check()
     except TimeoutError:
         return "the model did not answer within 3 seconds"
     except AttuneError as error:

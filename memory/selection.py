@@ -1,0 +1,132 @@
+"""Which facts a message calls up, of those that are known: the scores and the choice, without any storage.
+
+Shared by `Recall`, which reads facts from ledger and index, and by training, whose facts come from records: the same
+facts and the same message give the same choice. A fact's score is half the nearness of the message to the fact, half
+the nearness of the message's single words to it (a long message hides what one word says), and a little for words that
+both share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from memory.config import RecallConfig
+from memory.embedder import Embedder, Vectors
+from memory.lexical import content_words, shared
+from memory.store import Neighbour
+from memory.types import Fact, RecalledFact
+
+CANDIDATES = 64
+"""So many of the nearest facts are scored."""
+_WORDS = 16
+_TOP_SHARE = 5
+"""Of every so many words one counts, the one nearest to the fact: most words of a message are about something else."""
+_READABLE = 0.7
+"""Share of words the model must know; below, it finds everything similar, and only shared words tell."""
+_BESIDE_THE_BEST = 0.6
+"""Facts below this part of the best score came along by chance."""
+_SAME = 0.95
+"""Facts with a cosine above this and the same telling words say the same; either alone is not enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A fact near a message, and how well it belongs to it."""
+
+    neighbour: Neighbour
+    score: float
+
+
+async def score(
+    message: str,
+    near: Callable[[Vectors], Awaitable[Sequence[Neighbour]]],
+    embedder: Embedder,
+    config: RecallConfig,
+) -> list[Scored]:
+    """Return the facts that belong to `message`, best first; `near` gives the `CANDIDATES` nearest to a vector.
+
+    Raises:
+        EmbedderError: the embedding model is not loaded, or failed.
+    """
+    words = content_words(message)
+    telling = sorted(words, key=len, reverse=True)[:_WORDS]
+    vectors = await embedder.embed([message, *telling], together=True)
+    found = await near(vectors[0])
+    if not found:
+        return []
+    meaning = _nearness(vectors[0], vectors[1:], np.stack([one.vector for one in found]))
+    common = shared(words, [content_words(one.text) for one in found])
+    readable = embedder.familiarity(message) >= _READABLE
+    scored = [
+        Scored(one, float(nearness) + config.lexical_weight * lexical)
+        for one, nearness, lexical in zip(found, meaning, common, strict=True)
+        if readable or lexical > 0
+    ]
+    best = max((one.score for one in scored), default=0.0)
+    floor = max(config.min_score, _BESIDE_THE_BEST * best)
+    return sorted((one for one in scored if one.score >= floor), key=lambda one: -one.score)
+
+
+def choose(
+    scored: Sequence[Scored], facts: Mapping[str, Fact], excluded: frozenset[str], budget: int, limit: int
+) -> tuple[RecalledFact, ...]:
+    """Choose in order of score, the newer of equals first, what is in `facts`, new, allowed and fits.
+
+    Facts that rest on nothing but the `excluded` messages are left out; `budget` is in tokens.
+    """
+    held = [found for found in scored if found.neighbour.fact_id in facts]
+    held.sort(key=lambda found: (round(found.score, 2), facts[found.neighbour.fact_id].valid_from), reverse=True)
+    chosen: list[Scored] = []
+    for found in held:
+        fact = facts[found.neighbour.fact_id]
+        cost = estimate_tokens(fact.text)
+        if len(chosen) == limit:
+            break
+        if cost > budget or _rests_on(fact, excluded) or any(_same(found, other) for other in chosen):
+            continue
+        budget -= cost
+        chosen.append(found)
+    return tuple(RecalledFact(facts[found.neighbour.fact_id], found.score) for found in chosen)
+
+
+def fitting(facts: Sequence[Fact], excluded: frozenset[str], budget: int) -> tuple[RecalledFact, ...]:
+    """Return those of `facts` that are allowed and fit, in their order, without a score."""
+    chosen = []
+    for fact in facts:
+        cost = estimate_tokens(fact.text)
+        if cost <= budget and not _rests_on(fact, excluded):
+            budget -= cost
+            chosen.append(RecalledFact(fact, 0.0))
+    return tuple(chosen)
+
+
+def estimate_tokens(text: str) -> int:
+    """Return about how many tokens a language model needs for `text`: one per four bytes."""
+    return math.ceil(len(text.encode("utf-8")) / 4)
+
+
+def _nearness(message: Vectors, words: Vectors, facts: Vectors) -> Vectors:
+    """Return how near each fact is: the mean of the message's cosine and that of its best words.
+
+    A message without a telling word, such as a greeting or a bare feeling, counts half.
+    """
+    whole: Vectors = facts @ message
+    if not len(words):
+        return whole / np.float32(2)
+    counted = math.ceil(len(words) / _TOP_SHARE)
+    single: Vectors = np.sort(facts @ words.T, axis=1)[:, -counted:].mean(axis=1)
+    return (whole + single) / np.float32(2)
+
+
+def _rests_on(fact: Fact, excluded: frozenset[str]) -> bool:
+    """Say whether all the evidence of a fact stands in the excluded messages."""
+    return bool(fact.evidence) and all(evidence.message_id in excluded for evidence in fact.evidence)
+
+
+def _same(one: Scored, other: Scored) -> bool:
+    near = float(one.neighbour.vector @ other.neighbour.vector) > _SAME
+    return near and set(content_words(one.neighbour.text)) == set(content_words(other.neighbour.text))

@@ -7,7 +7,8 @@ job that forgets, so that whoever runs it again after a crash knows what must no
 - A message goes with its replies, which were made from it. What was said next hangs below what was said before.
 - A fact that rests on nothing else goes too; one that does, or that was edited by hand, loses the quotes.
 - Rows of data sets for training that rest on any of it are marked.
-- A person goes with every row that is theirs. Of the local owner the empty person and their keys stay.
+- A person goes with every row that is theirs, and policies that saw their data are marked, without saying whose. Of
+  the local owner the empty person and their keys stay.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from memory.ledger.evidence import chunks
 from memory.ledger.forgotten import note_forgotten
 from memory.ledger.jobs import FORGET
 from memory.ledger.messages import title_of
+from memory.ledger.policies import taint
 from memory.ledger.words import words_of
 
 Scope = Literal["fact", "message", "conversation", "person"]
@@ -111,6 +113,7 @@ class Erasures:
             words = await words_of(connection, person_id, going, everything=target.scope == "person")
             if target.scope == "person":
                 await mark_person(connection, person_id, "forgotten")
+                await taint(connection, person_id)
                 await _delete_person(connection, person_id, job_id)
             else:
                 await mark_resting_on(connection, person_id, (*going.facts, *going.messages))

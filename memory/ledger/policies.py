@@ -9,12 +9,12 @@ here.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from memory.database import Database
@@ -29,6 +29,7 @@ Kind = Literal["lora", "full", "configured"]
 Preset = Literal["full", "paper"]
 
 _policies, _turns = tables.policies, tables.policy_turns
+_datasets, _people = tables.datasets, tables.dataset_people
 _IN_USE: tuple[Stage, ...] = ("canary", "live", "previous")
 
 
@@ -48,7 +49,7 @@ class Policy:
     data_manifest: str | None
     """The hash of the data set's manifest it was trained on."""
     tainted_at: datetime | None
-    """Since when somebody whose data it saw is erased: it needs retraining."""
+    """The day since which somebody whose data it saw is erased: it needs retraining."""
     created_at: datetime
     updated_at: datetime
 
@@ -219,6 +220,18 @@ class Policies:
             await _audit(connection, actor, "policy.retire", version, {"was": policy.stage})
             return await _get(connection, version)
 
+    async def people(self, version: str) -> builtins.list[str]:
+        """Return the ids of the people whose data a policy saw; those who were erased since are in no list.
+
+        Raises:
+            NotFoundError: there is none of that version.
+        """
+        async with self._database.reading() as connection:
+            policy = await _get(connection, version)
+            there = (_people.c.dataset_id == _datasets.c.id, _datasets.c.manifest_sha256 == policy.data_manifest)
+            query = select(_people.c.person_id).where(*there).distinct().order_by(_people.c.person_id)
+            return list((await connection.execute(query)).scalars())
+
     async def note(self, version: str, actor: str, more: Mapping[str, Any]) -> Policy:
         """Add to a policy's details, as a report that was made later.
 
@@ -232,14 +245,16 @@ class Policies:
             return await _get(connection, version)
 
 
-async def taint(connection: AsyncConnection, data_manifests: Collection[str]) -> builtins.list[str]:
-    """Mark the policies trained on these data sets, inside the transaction that erases somebody; never says whom."""
-    mine = (_policies.c.data_manifest.in_(data_manifests), _policies.c.tainted_at.is_(None))
-    marked = list((await connection.execute(select(_policies.c.version).where(*mine))).scalars())
-    for version in marked:
-        await _set(connection, version, tainted_at=datetime.now(UTC))
-        await _audit(connection, "system", "policy.tainted", version, {})
-    return marked
+async def taint(connection: AsyncConnection, person_id: str) -> None:
+    """Mark the policies whose data sets have a place for this person; nothing that is kept says who it was.
+
+    For the transaction that erases the person, before their places go. The mark has the day only, and the audit says
+    nothing of it, because the hour would lead to the erasure beside it.
+    """
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    seen = _data_sets_with(_people.c.person_id == person_id)
+    mine = (_policies.c.data_manifest.in_(seen), _policies.c.tainted_at.is_(None))
+    await connection.execute(update(_policies).where(*mine).values(tainted_at=today))
 
 
 # ---------------------------------------------------------------- inside a transaction
@@ -280,6 +295,12 @@ async def _move(connection: AsyncConnection, stage: Stage, to: Stage) -> None:
 async def _audit(connection: AsyncConnection, actor: str, action: str, version: str, detail: Mapping[str, Any]) -> None:
     values = {"at": datetime.now(UTC), "actor": actor, "action": action, "subject": version, "detail": dict(detail)}
     await connection.execute(insert(tables.audit).values(**values))
+
+
+def _data_sets_with(place: ColumnElement[bool]) -> Select[tuple[str]]:
+    """The manifests of the data sets in which there is such a place."""
+    there = (place, _people.c.dataset_id == _datasets.c.id, _datasets.c.manifest_sha256.is_not(None))
+    return select(_datasets.c.manifest_sha256).where(*there)
 
 
 def _candidate(

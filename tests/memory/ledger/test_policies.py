@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from typing import Any
 
@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from memory.config import MemoryConfig
 from memory.errors import ConflictError, MemoryLayerError, NotFoundError
+from memory.ledger.datasets import DatasetRow
+from memory.ledger.erasures import Target
 from memory.ledger.ledger import Ledger
-from memory.ledger.policies import taint
 from memory.types import MessageStatus
 
 CONFIGURED: dict[str, Any] = {"version": "configured", "preset": "full", "prompt_hash": "abc"}
@@ -125,16 +126,38 @@ async def test_every_change_is_in_the_audit_with_who_made_it(ledger: Ledger) -> 
     ]
 
 
-async def test_a_policy_is_marked_once_and_the_mark_names_nobody(ledger: Ledger) -> None:
+async def _with_place(ledger: Ledger, dataset: str, manifest: str) -> str:
+    """A new person whose data went into a data set."""
+    person = (await ledger.users.create()).id
+    await ledger.settings.update(person, training=True)
+    await ledger.datasets.begin(dataset)
+    place = await ledger.datasets.place(dataset, person)
+    assert place is not None
+
+    async def rows() -> AsyncIterator[DatasetRow]:
+        yield DatasetRow(f"row of {place.alias}", place.alias, ())
+
+    await ledger.datasets.finish(dataset, "/data", manifest, rows())
+    return person
+
+
+async def test_a_policy_names_who_it_saw_and_once_one_is_erased_is_marked_without_a_name(ledger: Ledger) -> None:
     await ledger.policies.create("p1", "full", "abc", data_manifest="m1")
     await ledger.policies.create("p2", "full", "abc", data_manifest="m2")
-    async with ledger.database.writing() as connection:
-        assert await taint(connection, ["m1", "m9"]) == ["p1"]
-        assert await taint(connection, ["m1"]) == []
+    await ledger.policies.create("p3", "full", "abc")
+    erin, finn, other = [await _with_place(ledger, f"d{n}", f"m{n}") for n in (1, 1, 2)]
+    assert await ledger.policies.people("p1") == sorted([erin, finn])
+    assert await ledger.policies.people("p3") == []
+    job = await ledger.jobs.enqueue(erin, "forget", {})
+    await ledger.erasures.erase(erin, Target("person"), job.id)
+    await ledger.erasures.delete_person(erin)
+    assert [policy.tainted_at is not None for policy in await ledger.policies.list()] == [True, False, False]
+    assert await ledger.policies.people("p1") == [finn]
+    assert await ledger.policies.people("p2") == [other]
     marked = await ledger.policies.get("p1")
-    assert marked.tainted_at is not None and marked.stage == "candidate"
-    assert (await ledger.policies.get("p2")).tainted_at is None
-    assert (await ledger.audit.list("p1"))[0].detail == {}
+    assert marked.tainted_at is not None and marked.tainted_at.hour == marked.tainted_at.microsecond == 0
+    assert marked.updated_at == marked.created_at
+    assert erin not in repr(await ledger.audit.list()) + repr(await ledger.policies.list())
 
 
 async def test_what_people_make_of_replies_is_told_by_version(ledger: Ledger) -> None:

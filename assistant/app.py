@@ -15,9 +15,12 @@ from assistant.incognito import sweeping
 from assistant.owner import ensure_owner_key
 from assistant.routes import (
     admin,
+    audit,
     chat,
     conversations,
     health,
+    jobs,
+    keys,
     me,
     memories,
     messages,
@@ -25,8 +28,27 @@ from assistant.routes import (
     persona,
     safety,
     settings,
+    users,
 )
 from assistant.runtime import Runtime, open_runtime
+
+ROUTES = (
+    chat,
+    conversations,
+    messages,
+    memories,
+    me,
+    openai,
+    persona,
+    settings,
+    safety,
+    admin,
+    keys,
+    users,
+    jobs,
+    audit,
+    health,
+)
 
 Open = Callable[[], AbstractAsyncContextManager[Runtime]]
 
@@ -46,6 +68,6 @@ def create_app(config: AssistantConfig, *, open: Open | None = None) -> FastAPI:
     app = FastAPI(title="Attune", version="0.1.0", lifespan=lifespan, responses=errors)
     install(app)
     app.add_middleware(Boundary, max_body_bytes=config.server.max_body_bytes, unlimited=("/v1/admin/import/",))
-    for routes in (chat, conversations, messages, memories, me, openai, persona, settings, safety, admin, health):
+    for routes in ROUTES:
         app.include_router(routes.router)
     return app

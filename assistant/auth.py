@@ -87,4 +87,5 @@ async def require_admin(identity: Identified) -> Identity:
     return identity
 
 
+Admin = Annotated[Identity, Depends(require_admin)]
 PersonId = Annotated[str, Depends(current_person)]

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assistant import keys_cli, users_cli
 from assistant.config import AssistantConfig, load_config
 from assistant.errors import AttuneError
+from assistant.options import ConfigFile
 
 if TYPE_CHECKING:
     from assistant.importing import Imported
@@ -25,15 +27,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 imports = typer.Typer(help="Bring people and their history in.", no_args_is_help=True)
-keys = typer.Typer(help="API keys: who may use this backend.", no_args_is_help=True)
 models = typer.Typer(help="Which language model answers.", no_args_is_help=True)
 app.add_typer(imports, name="import")
-app.add_typer(keys, name="keys")
+app.add_typer(keys_cli.app, name="keys")
+app.add_typer(users_cli.app, name="users")
 app.add_typer(models, name="models")
-
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="A TOML file; ATTUNE_* in the environment wins over it.")
-]
 
 
 @app.command()
@@ -161,59 +159,11 @@ def jobs(
             if retry:
                 for job in await ledger.jobs.list(status="failed"):
                     await ledger.jobs.requeue(job.id)
+                    await ledger.audit.write("operator", "job.retry", job.id, {"kind": job.kind})
             for status, count in sorted((await ledger.jobs.counts()).items()):
                 print(f"{status}: {count}")
             for job in await ledger.jobs.list(status="failed"):
                 print(f"{job.id}  {job.kind}  tried {job.attempts} times: {job.error}")
-
-    asyncio.run(run())
-
-
-@keys.command("create")
-def create_key(
-    kind: Annotated[str, typer.Option(help="user (one person), app, or admin.")] = "user",
-    user: Annotated[str | None, typer.Option(help="The person of a user key; a new one when left out.")] = None,
-    act_as: Annotated[bool, typer.Option("--act-as", help="Let an app key name its people.")] = False,
-    label: Annotated[str, typer.Option(help="What it is for.")] = "",
-    config: ConfigFile = None,
-) -> None:
-    """Make a key and print it once; only its hash is kept."""
-    if kind not in ("user", "app", "admin"):
-        raise AttuneError(f"no kind {kind!r}: choose user, app or admin")
-
-    async def run() -> None:
-        async with _ledger(load_config(config)) as ledger:
-            person_id = user
-            if kind == "user" and person_id is None:
-                person_id = (await ledger.users.create()).id
-            scopes = ("act_as",) if act_as else ()
-            record, secret = await ledger.keys.create(kind, person_id, scopes=scopes, label=label)
-            print(f"{secret}\nid {record.id}, kind {kind}" + (f", person {person_id}" if person_id else ""))
-
-    asyncio.run(run())
-
-
-@keys.command("list")
-def list_keys(config: ConfigFile = None) -> None:
-    """List keys without their secrets."""
-
-    async def run() -> None:
-        async with _ledger(load_config(config)) as ledger:
-            for key in await ledger.keys.list():
-                state = "revoked" if key.revoked_at else "active"
-                print(f"{key.id}  {key.kind}  {state}  {key.person_id or '-'}  {key.label}")
-
-    asyncio.run(run())
-
-
-@keys.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument()], config: ConfigFile = None) -> None:
-    """Revoke a key at once."""
-
-    async def run() -> None:
-        async with _ledger(load_config(config)) as ledger:
-            await ledger.keys.revoke(key_id)
-            print(f"revoked {key_id}")
 
     asyncio.run(run())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import quote
 
 import httpx
 
@@ -43,6 +44,19 @@ async def _conversations(runtime: Runtime, person_id: str, target: Target, messa
     return {(await runtime.ledger.messages.get(person_id, id)).conversation_id for id in message_ids}
 
 
+async def erase_person(runtime: Runtime, actor: str, person_id: str, *, dry_run: bool = False) -> wire.Receipt:
+    """Erase a person on an operator's word; the record keeps who did it, and counts.
+
+    Raises:
+        NotFoundError: there is no such person.
+        MemoryLayerError: it is not all gone yet; the job stays, and a restart tries again.
+    """
+    receipt = await forget(runtime, person_id, Target("person"), dry_run=dry_run)
+    if not dry_run:
+        await runtime.ledger.audit.write(actor, "user.erase", person_id, {"messages": len(receipt.messages)})
+    return receipt
+
+
 def wire_receipt(receipt: Receipt) -> wire.Receipt:
     """A receipt as clients see it."""
     going = receipt.going
@@ -74,11 +88,23 @@ def erase_remote(remote: Remote, user: str | None, dry_run: bool) -> wire.Receip
     Raises:
         AttuneError: what the backend answered instead.
     """
-    headers = {"x-user-id": user} if user else {}
+    return _delete(remote, "/v1/me", {"x-user-id": user} if user else {}, dry_run)
+
+
+def erase_person_remote(remote: Remote, person_id: str, dry_run: bool) -> wire.Receipt:
+    """Erase a person, named by their id, through the running backend.
+
+    Raises:
+        AttuneError: what the backend answered instead.
+    """
+    return _delete(remote, f"/v1/admin/users/{quote(person_id, safe='')}", {}, dry_run)
+
+
+def _delete(remote: Remote, path: str, headers: Mapping[str, str], dry_run: bool) -> wire.Receipt:
     try:
         with remote.client() as client:
             params = {"dry_run": "true"} if dry_run else {}
-            answer = client.delete("/v1/me", params=params, headers=headers)
+            answer = client.delete(path, params=params, headers=headers)
     except httpx.HTTPError as error:
         raise AttuneError(f"the backend at {remote.url} went away: {error}. What it began goes on there") from error
     if answer.status_code >= 400:

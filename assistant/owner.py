@@ -22,9 +22,12 @@ def owner_key(home: Path) -> str | None:
 
 
 async def ensure_owner_key(home: Path, ledger: Ledger, owner: Person) -> str:
-    """Return the key, making file and record agree: the record is made first, so that a crash leaves no dead file."""
+    """Return the key, making file and record agree: the record is made first, so that a crash leaves no dead file.
+
+    In place of a key that was revoked a new one is made.
+    """
     secret = owner_key(home)
-    if secret is None:
+    if secret is None or await ledger.keys.revoked(secret):
         _, secret = await ledger.keys.create("owner", owner.id, label="local owner")
         _write(home / FILE, secret)
     elif await ledger.keys.verify(secret) is None:

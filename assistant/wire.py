@@ -6,6 +6,7 @@ file of its noun in `assistant/shapes/` and is found here by itself.
 """
 
 # ruff: noqa: F403
+from assistant.shapes.admin import *
 from assistant.shapes.base import *
 from assistant.shapes.conversations import *
 from assistant.shapes.events import *

@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from assistant.auth import Runtimes, require_admin
+from assistant.auth import Admin, Runtimes, require_admin
 from assistant.importing import import_file
 from assistant.reindexing import rebuild
 from memory.errors import ImportFileError
@@ -22,11 +22,12 @@ router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(req
 
 @router.post("/import/alpsbench")
 async def import_alpsbench(
-    request: Request, runtime: Runtimes, limit: Annotated[int | None, Query(ge=1)] = None
+    request: Request, runtime: Runtimes, admin: Admin, limit: Annotated[int | None, Query(ge=1)] = None
 ) -> StreamingResponse:
     """Import the AlpsBench file that is the body; answers with one JSON line a step, the summary last."""
     gzipped = request.headers.get("content-type") == "application/gzip"
     suffix = ".jsonl.gz" if gzipped else ".jsonl"
+    await runtime.ledger.audit.write(admin.key.id, "import.alpsbench", "everybody")
     with tempfile.NamedTemporaryFile(dir=runtime.home, prefix="import-", suffix=suffix, delete=False) as spool:
         async for piece in request.stream():
             spool.write(piece)
@@ -45,8 +46,9 @@ async def import_alpsbench(
 
 
 @router.post("/index/rebuild")
-async def rebuild_index(runtime: Runtimes) -> StreamingResponse:
+async def rebuild_index(runtime: Runtimes, admin: Admin) -> StreamingResponse:
     """Build everybody's index again from the ledger; answers with one JSON line a person."""
+    await runtime.ledger.audit.write(admin.key.id, "index.rebuild", "everybody")
 
     async def lines() -> AsyncIterator[str]:
         async for step in rebuild(runtime):

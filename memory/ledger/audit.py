@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, insert, select
 
 from memory.database import Database
 from memory.ledger import tables
+from memory.ledger.page import InvalidCursorError, from_cursor, to_cursor
 
 _audit = tables.audit
 
@@ -49,7 +50,35 @@ class Audit:
         if subject is not None:
             query = query.where(_audit.c.subject == subject)
         async with self._database.reading() as connection:
-            return [
-                AuditEntry(row.at, row.actor, row.action, row.subject, row.detail)
-                for row in await connection.execute(query)
-            ]
+            return [_entry(row) for row in await connection.execute(query)]
+
+    async def page(
+        self, cursor: str | None = None, limit: int = 100, *, subject: str | None = None, action: str | None = None
+    ) -> tuple[builtins.list[AuditEntry], str | None]:
+        """Return a page of acts, newest first, and the cursor of the next; on one subject, of one action, or all.
+
+        Raises:
+            InvalidCursorError: the cursor is none of this list.
+        """
+        query = select(_audit).order_by(_audit.c.seq.desc()).limit(limit + 1)
+        if cursor is not None:
+            query = query.where(_audit.c.seq < _position(cursor))
+        if subject is not None:
+            query = query.where(_audit.c.subject == subject)
+        if action is not None:
+            query = query.where(_audit.c.action == action)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        following = to_cursor(str(rows[limit - 1].seq)) if len(rows) > limit else None
+        return [_entry(row) for row in rows[:limit]], following
+
+
+def _entry(row: Row[Any]) -> AuditEntry:
+    return AuditEntry(row.at, row.actor, row.action, row.subject, row.detail)
+
+
+def _position(cursor: str) -> int:
+    [number] = from_cursor(cursor, 1)
+    if not number.isascii() or not number.isdigit() or len(number) > 18:
+        raise InvalidCursorError
+    return int(number)

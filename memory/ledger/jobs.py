@@ -178,6 +178,15 @@ class Jobs:
             found: dict[str, int] = {row.status: row.number for row in await connection.execute(query)}
         return {status: found.get(status, 0) for status in get_args(JobStatus)}
 
+    async def waiting_since(self, kind: str) -> datetime | None:
+        """Return when the oldest unfinished job of a kind was enqueued; None when all are finished."""
+        query = select(func.min(_jobs.c.created_at, type_=_jobs.c.created_at.type)).where(
+            _jobs.c.kind == kind, _jobs.c.status.in_(("pending", "running"))
+        )
+        async with self._database.reading() as connection:
+            oldest: datetime | None = (await connection.execute(query)).scalar_one_or_none()
+        return oldest
+
     async def next_due(self) -> datetime | None:
         """Return when the next job that waits (for its time, or for a lease to run out) may run; None: no such job.
 

@@ -85,6 +85,12 @@ class Keys:
             found = await _find(connection, secret)
         return found if found is not None and found.revoked_at is None else None
 
+    async def revoked(self, secret: str) -> bool:
+        """Say whether this is the secret of a key that was revoked."""
+        async with self._database.reading() as connection:
+            found = await _find(connection, secret)
+        return found is not None and found.revoked_at is not None
+
     async def list(self) -> builtins.list[KeyRecord]:
         """Return all keys, revoked ones too, oldest first."""
         async with self._database.reading() as connection:

@@ -34,7 +34,14 @@ def theirs(ok: int = 200) -> Expected:
 
 PUBLIC: Expected = (200,) * 7
 ANY_KEY: Expected = (401, 200, 200, 200, 200, 200, 401)
-ADMIN: Expected = (401, 403, 403, 403, 403, 200, 401)
+
+
+def admins(ok: int = 200) -> Expected:
+    """What only operators may do."""
+    return (401, 403, 403, 403, 403, ok, 401)
+
+
+ADMIN = admins()
 
 SAY: dict[str, Any] = {"content": "hello"}
 COMPLETE = {"model": "attune", "messages": [{"role": "user", "content": "hello"}]}
@@ -80,6 +87,16 @@ TABLE: dict[str, tuple[Expected, Any]] = {
     "PATCH /v1/me/settings": (own(), {"adult": True}),
     "POST /v1/admin/import/alpsbench": (ADMIN, None),
     "POST /v1/admin/index/rebuild": (ADMIN, None),
+    "GET /v1/admin/keys": (ADMIN, None),
+    "POST /v1/admin/keys": (admins(201), {"kind": "user"}),
+    "DELETE /v1/admin/keys/{key_id}": (ADMIN, None),
+    "GET /v1/admin/users": (ADMIN, None),
+    "POST /v1/admin/users": (admins(201), {}),
+    "GET /v1/admin/users/{person_id}": (ADMIN, None),
+    "DELETE /v1/admin/users/{person_id}": (ADMIN, None),
+    "GET /v1/admin/jobs": (ADMIN, None),
+    "POST /v1/admin/jobs/{job_id}/retry": (ADMIN, None),
+    "GET /v1/admin/audit": (ADMIN, None),
 }
 """Expected status by `WHO`, and the body that is sent; the message named is a reply."""
 
@@ -102,9 +119,13 @@ class World:
     person: str
     headers: Mapping[str, Mapping[str, str]]
 
-    async def things(self) -> dict[str, str]:
-        """New things of the person, for a path to name."""
+    async def things(self, path: str = "") -> dict[str, str]:
+        """New things of the person, or of operators, for a path to name."""
         ledger, person = self.backend.runtime.ledger, self.person
+        if "/admin/" in path:
+            key, _ = await ledger.keys.create("app")
+            somebody = (await ledger.users.create()).id
+            return {"key_id": key.id, "person_id": somebody, "job_id": await self._failed_job(somebody)}
         conversation = (await ledger.conversations.create(person)).id
         question = (await ledger.messages.append(person, conversation, "user", "hi")).message.id
         reply = (await ledger.messages.append(person, conversation, "assistant", "ho", question)).message.id
@@ -115,6 +136,11 @@ class World:
         created = next(line for line in said.text.splitlines() if line.startswith("data: "))
         stream = str(json.loads(created.removeprefix("data: "))["stream_id"])
         return {"conversation_id": conversation, "message_id": reply, "memory_id": fact, "stream_id": stream}
+
+    async def _failed_job(self, person: str) -> str:
+        job = await self.backend.runtime.ledger.jobs.enqueue(person, "unheard-of", {})
+        assert await self.backend.runtime.worker.drain(30)
+        return job.id
 
 
 @pytest.fixture
@@ -151,7 +177,7 @@ async def test_every_key_may_do_what_the_table_says_and_nothing_else(world: Worl
         if _group(path) != group or route == "DELETE /v1/me":
             continue
         for who, status in zip(WHO, expected, strict=True):
-            url = path.format(**await world.things()) if "{" in path else path
+            url = path.format(**await world.things(path)) if "{" in path else path
             answer = await world.backend.client.request(method, url, json=body, headers=dict(world.headers[who]))
             if answer.status_code != status:
                 wrong.append(f"{route} as {who}: {answer.status_code}, expected {status}")

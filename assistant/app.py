@@ -26,6 +26,7 @@ from assistant.routes import (
     messages,
     openai,
     persona,
+    policies,
     safety,
     settings,
     users,
@@ -47,6 +48,7 @@ ROUTES = (
     users,
     jobs,
     audit,
+    policies,
     health,
 )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant import keys_cli, users_cli
+from assistant import keys_cli, policies_cli, users_cli
 from assistant.config import AssistantConfig, load_config
 from assistant.errors import AttuneError
 from assistant.options import ConfigFile
@@ -32,6 +32,8 @@ app.add_typer(imports, name="import")
 app.add_typer(keys_cli.app, name="keys")
 app.add_typer(users_cli.app, name="users")
 app.add_typer(models, name="models")
+app.add_typer(policies_cli.app, name="policies")
+app.command("serve-policy")(policies_cli.serve_policy)
 
 
 @app.command()

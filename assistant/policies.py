@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
+from assistant import wire
 from assistant.config import AssistantConfig
 from assistant.errors import ConflictError
 from assistant.prompt import prompt_hash
@@ -23,7 +23,7 @@ from assistant.rollout.reports import EvaluationReport, SafetyReport
 from assistant.rollout.spec import CONFIGURED, PolicySpec, fingerprint
 from memory.ledger.ledger import Ledger
 from memory.ledger.policies import Policy
-from memory.ledger.policy_turns import Turn
+from memory.ledger.policy_turns import Turn, Usage
 
 Checkpoint = Callable[[str], None]
 
@@ -208,17 +208,19 @@ class Registry:
             await self._moved()
 
 
-def lines_of(overview: list[Overview], now: Mapping[str, Any]) -> list[str]:
-    """The policies as a table, for people; `now` is the usage by version."""
-    rows: list[tuple[str, ...]] = [("VERSION", "STAGE", "KIND", "PRESET", "REPLIES", "UP", "DOWN", "AGAIN", "NOTES")]
-    for one in overview:
-        policy, used = one.policy, now.get(one.policy.version)
-        share = f" {policy.canary_percent:g}%" if policy.stage == "canary" and policy.canary_percent is not None else ""
-        counts = (used.replies, used.liked, used.disliked, used.regenerated) if used else (0, 0, 0, 0)
-        notes = ["needs retraining: somebody in its data is erased"] if policy.tainted_at else []
-        notes += [f"{shut.gate} gate closed" for shut in one.closed if policy.stage in ("candidate", "canary")]
-        rows.append(
-            (policy.version, policy.stage + share, policy.kind, policy.preset, *map(str, counts), "; ".join(notes))
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(8)]
-    return ["  ".join([*(f"{row[i]:<{widths[i]}}" for i in range(8)), row[8]]).rstrip() for row in rows]
+def view(one: Overview, used: Usage | None) -> wire.PolicyView:
+    """A policy as operators see it."""
+    policy = one.policy
+    return wire.PolicyView(
+        version=policy.version,
+        kind=policy.kind,
+        stage=policy.stage,
+        canary_percent=policy.canary_percent,
+        preset=policy.preset,
+        prompt_hash=policy.prompt_hash,
+        needs_retraining=policy.tainted_at is not None,
+        closed_gates=[wire.GateView(gate=shut.gate, reason=shut.reason) for shut in one.closed],
+        usage=wire.PolicyUsage() if used is None else wire.PolicyUsage(**asdict(used)),
+        created_at=policy.created_at,
+        updated_at=policy.updated_at,
+    )

@@ -13,4 +13,5 @@ from assistant.shapes.events import *
 from assistant.shapes.help import *
 from assistant.shapes.memories import *
 from assistant.shapes.persona import *
+from assistant.shapes.policies import *
 from assistant.shapes.settings import *

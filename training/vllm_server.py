@@ -7,25 +7,18 @@ command line and an address, so that this module imports nothing of it.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
+from assistant.rollout.vllm import ENVIRONMENT
+from assistant.rollout.vllm import command as policy_command
 from training.child import child
 from training.errors import EngineError
-
-ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-}
-"""Nothing is fetched, nothing is reported; on a CPU the key-value cache takes 1 GiB. A GPU ignores the last."""
-STRUCTURED_OUTPUTS = '{"backend": "guidance", "disable_any_whitespace": true}'
-"""By default vLLM lets a weak model fill its answer with line ends, and control characters into bounded strings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +47,7 @@ def run_vllm(
     name: str = "tiny",
     context_tokens: int = 16384,
     options: Sequence[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
     ready_within_s: float = 240.0,
 ) -> Iterator[VllmServer]:
     """Serve `model_dir` under `name` on a free port with the vLLM of the environment that `python` belongs to.
@@ -65,14 +59,12 @@ def run_vllm(
         raise EngineError(f"no {python}: run `make setup-serve` first")
     port = free_port()
     command = [
-        *(str(python), "-m", "vllm.entrypoints.openai.api_server"),
-        *("--model", str(model_dir), "--served-model-name", name),
-        *("--host", "127.0.0.1", "--port", str(port)),
-        *("--dtype", "float32", "--max-model-len", str(context_tokens), "--max-num-seqs", "8", "--enforce-eager"),
-        *("--structured-outputs-config", STRUCTURED_OUTPUTS),
+        *policy_command(
+            str(model_dir), name, python=python, host="127.0.0.1", port=port, context_tokens=context_tokens
+        ),
         *options,
     ]
-    with child("vLLM", command, log=log, environment=ENVIRONMENT) as server:
+    with child("vLLM", command, log=log, environment={**ENVIRONMENT, **environment}) as server:
         ready_after_s = server.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), ready_within_s)
         yield VllmServer(f"http://127.0.0.1:{port}/v1", name, context_tokens, ready_after_s)
 

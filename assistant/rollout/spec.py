@@ -22,6 +22,9 @@ from assistant.rollout.reports import EvaluationReport, SafetyReport
 CONFIGURED = "configured"
 """The version under which a first activation keeps the model of the configuration."""
 
+DESCRIPTION = "attune_policy.json"
+"""What training leaves beside the weights; no part of their hash."""
+
 Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _CHUNK = 1 << 20
@@ -119,12 +122,13 @@ class PolicySpec(BaseModel):
 
 
 def fingerprint(path: Path) -> str:
-    """Hash a file, or all files below a directory with their names; takes the time of reading them.
+    """Hash a file, or all files below a directory with their names but the description; takes the time of reading.
 
     Raises:
         ConfigError: there is nothing to hash.
     """
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    below = sorted(file for file in path.rglob("*") if file.is_file() and file.name != DESCRIPTION)
+    files = [path] if path.is_file() else below
     if not files:
         raise ConfigError(f"{path} holds no files: give the directory of the weights or of the adapter")
     digest = hashlib.sha256()

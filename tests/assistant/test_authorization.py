@@ -12,6 +12,8 @@ import pytest
 
 from assistant.app import create_app
 from assistant.config import AssistantConfig
+from assistant.prompt import prompt_hash
+from assistant.rollout.spec import PolicySpec
 from memory.ids import new_id
 from memory.types import Evidence, Kind, NewFact
 from tests.fakes.backend import Backend
@@ -46,6 +48,15 @@ ADMIN = admins()
 SAY: dict[str, Any] = {"content": "hello"}
 COMPLETE = {"model": "attune", "messages": [{"role": "user", "content": "hello"}]}
 ANSWERS: dict[str, Any] = {"answers": {}}
+POLICY: dict[str, Any] = {
+    "version": "p1",
+    "kind": "full",
+    "base": "some/model",
+    "sha256": "0" * 64,
+    "replicas": ["http://127.0.0.1:9/v1"],
+    "preset": "full",
+    "prompt_hash": prompt_hash("full"),
+}
 
 TABLE: dict[str, tuple[Expected, Any]] = {
     "GET /healthz": (PUBLIC, None),
@@ -97,6 +108,15 @@ TABLE: dict[str, tuple[Expected, Any]] = {
     "GET /v1/admin/jobs": (ADMIN, None),
     "POST /v1/admin/jobs/{job_id}/retry": (ADMIN, None),
     "GET /v1/admin/audit": (ADMIN, None),
+    "GET /v1/admin/policies": (ADMIN, None),
+    "POST /v1/admin/policies": (admins(201), POLICY),
+    "POST /v1/admin/policies/rollback": (admins(409), {}),
+    "GET /v1/admin/policies/{version}": (ADMIN, None),
+    "GET /v1/admin/policies/{version}/people": (ADMIN, None),
+    "PUT /v1/admin/policies/{version}/reports": (ADMIN, {}),
+    "POST /v1/admin/policies/{version}/canary": (admins(409), {"percent": 5}),
+    "POST /v1/admin/policies/{version}/activate": (admins(409), {}),
+    "POST /v1/admin/policies/{version}/retire": (ADMIN, {}),
 }
 """Expected status by `WHO`, and the body that is sent; the message named is a reply."""
 
@@ -125,7 +145,10 @@ class World:
         if "/admin/" in path:
             key, _ = await ledger.keys.create("app")
             somebody = (await ledger.users.create()).id
-            return {"key_id": key.id, "person_id": somebody, "job_id": await self._failed_job(somebody)}
+            policy = PolicySpec.model_validate({**POLICY, "version": new_id("p")})
+            await self.backend.runtime.policies.register(policy, "operator")
+            things = {"key_id": key.id, "person_id": somebody, "version": policy.version}
+            return {**things, "job_id": await self._failed_job(somebody)}
         conversation = (await ledger.conversations.create(person)).id
         question = (await ledger.messages.append(person, conversation, "user", "hi")).message.id
         reply = (await ledger.messages.append(person, conversation, "assistant", "ho", question)).message.id

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -56,13 +56,13 @@ class CallCache:
         """Keep `body`; when this returns, it is there after a crash of the process."""
         await self._run(lambda: self._put(key, owner, body))
 
-    async def forget(self, owners: Collection[str]) -> int:
-        """Remove every answer that rests on the words of `owners`; return how many."""
-        return await self._run(lambda: self._forget(sorted(owners)))
+    async def touch(self, owner: str) -> None:
+        """Note that `owner` is still there; see `forget_untouched`."""
+        await self._run(lambda: self._db.execute("INSERT OR IGNORE INTO touched VALUES (?)", (owner,)))
 
-    async def owners(self) -> set[str]:
-        """Return whose words the kept answers rest on."""
-        return await self._run(self._owners)
+    async def forget_untouched(self) -> int:
+        """Remove every answer that rests on the words of somebody not touched since opening; return how many."""
+        return await self._run(self._forget_untouched)
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         try:
@@ -88,6 +88,7 @@ class CallCache:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(_SCHEMA)
         connection.execute(_OWNERS)
+        connection.execute("CREATE TEMP TABLE touched (owner TEXT PRIMARY KEY) WITHOUT ROWID")
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -102,14 +103,12 @@ class CallCache:
     def _put(self, key: str, owner: str, body: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, owner, body))
 
-    def _forget(self, owners: list[str]) -> int:
-        count = sum(self._db.execute("DELETE FROM answers WHERE owner = ?", (one,)).rowcount for one in owners)
+    def _forget_untouched(self) -> int:
+        untouched = "owner != '' AND owner NOT IN (SELECT owner FROM touched)"
+        count = self._db.execute(f"DELETE FROM answers WHERE {untouched}").rowcount
         if count:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return count
-
-    def _owners(self) -> set[str]:
-        return {str(row[0]) for row in self._db.execute("SELECT DISTINCT owner FROM answers")}
 
     def _close(self) -> None:
         if self._connection is not None:

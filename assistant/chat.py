@@ -12,16 +12,18 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any, Literal
 
 from assistant import wire
 from assistant.config import ModelConfig
 from assistant.errors import ModelError
+from assistant.line import Line
 from assistant.metrics import Metrics
-from assistant.models.door import ChatMessage, Prompt, Sampling, Situation
+from assistant.models.door import ChatMessage, Finished, Prompt, Sampling, Situation, TextDelta
 from assistant.prompt import compose, prompt_hash
+from assistant.reminder import LOOKBACK, due
 from assistant.rollout.answering import Answerer, Answering
 from assistant.safety.protocol import safe_reply, show_card
 from assistant.safety.resources import card
@@ -29,12 +31,14 @@ from assistant.safety.screen import Screen, screen
 from assistant.shown import context_used, error_body, wire_message
 from assistant.speech import Speech
 from assistant.support import SupportPlan, may_elicit, plan
+from memory.errors import MemoryLayerError
 from memory.ids import new_id
 from memory.ledger.ledger import Ledger
 from memory.ledger.messages import JobRequest
+from memory.ledger.safety_counts import SafetyEvent
 from memory.persona.beliefs import Beliefs
 from memory.recall import Recall
-from memory.types import Conversation, Message, Persona, Recollection, Settings
+from memory.types import Conversation, CrisisLevel, Message, Persona, Recollection, Settings
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +88,9 @@ class _Clock:
     started: float = field(default_factory=perf_counter)
     marks: dict[str, float] = field(default_factory=dict)
 
-    def mark(self, step: str) -> None:
+    def mark(self, step: str) -> float:
         self.marks[step] = round((perf_counter() - self.started) * 1000, 2)
+        return self.marks[step]
 
 
 class Chat:
@@ -98,9 +103,13 @@ class Chat:
         answering: Answering,
         metrics: Metrics,
         *,
+        line: Line,
         ai_notice: str,
+        ai_reminder: str = "",
+        remind_every: timedelta = timedelta(0),
         learned: Callable[[], None] = lambda: None,
         checkpoint: Checkpoint = lambda _step: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`learned` is called when there is something to reflect on; `checkpoint` at each step, for fault tests."""
         self._ledger = ledger
@@ -108,7 +117,11 @@ class Chat:
         self._recall = recall
         self._answering = answering
         self._metrics = metrics
+        self._line = line
         self._ai_notice = ai_notice
+        self._ai_reminder = ai_reminder
+        self._remind_every = remind_every
+        self._now = now
         self._learned = learned
         self._checkpoint = checkpoint
 
@@ -135,6 +148,7 @@ class Chat:
             parent_id=submission.parent_id,
             as_root=submission.as_root,
             client_message_id=submission.client_message_id,
+            created_at=self._now(),
             crisis_level=screened.level,
             id=message_id,
             jobs=[reflection_of(conversation.id, earlier, message_id)] if learns else [],
@@ -143,6 +157,8 @@ class Chat:
         if not appended.created and submission.history is None:
             history = tuple(await self._ledger.messages.path(person_id, appended.message.id, HISTORY_MESSAGES + 1))[:-1]
         self._metrics.safety.labels(screened.level).inc()
+        if appended.created and screened.level != "none":
+            await self._tally("screened", screened.level)
         return Stored(submission, appended.message, screened, settings, history, appended.created)
 
     async def stored_before(self, conversation: Conversation, message: Message) -> Stored:
@@ -185,7 +201,11 @@ class Chat:
         )
         for notice in self._notices(stored, answerer):
             yield notice
-        recollection, person = await asyncio.gather(self._recollect(stored), self._persona(stored))
+        recollection, person, reminder = await asyncio.gather(
+            self._recollect(stored), self._persona(stored), self._reminder(stored)
+        )
+        if reminder is not None:
+            yield reminder
         clock.mark("recall")
         self._checkpoint("recalled")
         support = plan(
@@ -201,7 +221,10 @@ class Chat:
                 code="recall_" + recollection.status, text="I could not look into my memory for this reply."
             )
         if screened.level != "none":
-            yield self._safety(stored)
+            safety = self._safety(stored)
+            if safety.resources is not None:
+                await self._tally("card", screened.level)
+            yield safety
         explanation = {
             "policy_version": answerer.version,
             "preset": answerer.config.preset,
@@ -230,16 +253,16 @@ class Chat:
         speech, careful, seq, failure = Speech(), stored.screen.level != "none", 0, None
         stream = answerer.model.stream(prompt, _sampling(stored, answerer.config))
         try:
-            async for text in speech.listen(stream, stop, careful=careful):
-                seq += 1
-                if seq == 1:
-                    clock.mark("first_token")
-                    self._metrics.first_token.labels(explanation["policy_version"]).observe(
-                        clock.marks["first_token"] / 1000
-                    )
-                yield wire.Delta(seq=seq, text=text)
-                if seq == 1:
-                    self._checkpoint("speaking")
+            async with aclosing(self._in_turn(stored, speech, stream, clock, stop)) as pieces:
+                async for text in pieces:
+                    seq += 1
+                    if seq == 1:
+                        clock.mark("first_token")
+                        waited_s = clock.marks["first_token"] / 1000
+                        self._metrics.first_token.labels(explanation["policy_version"]).observe(waited_s)
+                    yield wire.Delta(seq=seq, text=text)
+                    if seq == 1:
+                        self._checkpoint("speaking")
         except ModelError as error:
             self._metrics.model_errors.labels(error.code, answerer.version).inc()
             failure = error
@@ -249,6 +272,8 @@ class Chat:
             self._answering.count(answerer.version, "failed" if failure is not None else "answered", waited_ms)
         self._checkpoint("spoken")
         replacement = self._replacement(stored, speech, failure)
+        if replacement is not None:
+            await self._tally("replaced", stored.screen.level)
         if replacement is not None and careful:
             addition = replacement if not speech.text else f"\n\n{replacement}"
             speech.text += addition
@@ -256,6 +281,26 @@ class Chat:
             failure = None
         async for event in self._commit(stored, speech, replacement, failure, explanation, clock, careful):
             yield event
+
+    async def _in_turn(
+        self,
+        stored: Stored,
+        speech: Speech,
+        stream: AsyncGenerator[TextDelta | Finished],
+        clock: _Clock,
+        stop: asyncio.Event,
+    ) -> AsyncGenerator[str]:
+        """Wait in line for the model, then pass on what it says; leaving the line unheard is stopping."""
+        async with self._line.place(stored.message.person_id, stop, urgent=stored.screen.crisis) as come:
+            waited_ms = clock.mark("waited") - clock.marks.get("recall", 0.0)
+            self._metrics.waited.observe(max(0.0, waited_ms) / 1000)
+            if not come:
+                speech.outcome = "stopped"
+                return
+            careful = stored.screen.level != "none"
+            async with aclosing(speech.listen(stream, stop, careful=careful)) as pieces:
+                async for text in pieces:
+                    yield text
 
     def _replacement(self, stored: Stored, speech: Speech, failure: ModelError | None) -> str | None:
         """The fixed supportive text, where the model's words were unsafe or none came for a person in crisis."""
@@ -326,6 +371,21 @@ class Chat:
         if not stored.settings.persona or stored.submission.memory == "off":
             return None
         return await self._beliefs.persona(stored.message.person_id, datetime.now(UTC))
+
+    async def _reminder(self, stored: Stored) -> wire.Notice | None:
+        """After hours of use without a longer pause: that this is an AI, and that a break does good."""
+        at, person_id = stored.message.created_at, stored.message.person_id
+        hours = due(await self._ledger.presence.times(person_id, at - LOOKBACK, at), self._remind_every)
+        if hours is None:
+            return None
+        return wire.Notice(code="reminder", text=self._ai_reminder.replace("{hours}", str(hours)))
+
+    async def _tally(self, event: SafetyEvent, level: CrisisLevel) -> None:
+        """Count for the yearly report; a count that fails must not keep anybody from an answer."""
+        try:
+            await self._ledger.safety_counts.add(event, level, self._now())
+        except MemoryLayerError as error:
+            log.error("a safety event was not counted: %s", error)
 
     def _compose(
         self,

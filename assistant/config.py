@@ -53,11 +53,23 @@ class ServerConfig(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8300, ge=0, le=65535)
     max_body_bytes: int = Field(default=512 * 1024, ge=1024)
+    max_header_bytes: int = Field(default=16 * 1024, ge=1024, description="Of a request's first line and headers.")
+    max_connections: int = Field(default=2000, ge=1, description="The one that was silent longest makes room.")
+    request_timeout_s: float = Field(default=20.0, gt=0, description="For the headers; and for silence in a body.")
+    send_timeout_s: float = Field(default=60.0, gt=0, description="For a client that reads nothing of its answer.")
+    keep_alive_s: int = Field(default=5, ge=1, description="How long an idle connection is kept.")
+    drain_s: float = Field(default=25.0, ge=0, description="On SIGTERM; replies longer than that are kept partial.")
     duplicate_window_s: float = Field(default=60.0, ge=0)
     disconnect_grace_s: float = Field(default=2.0, ge=0, description="How long a reply goes on when nobody listens.")
     ping_s: float = Field(default=15.0, gt=0)
+    log_format: Literal["text", "json"] = "text"
+    """`json`: one object a line on standard error, with each request, and never with what people said."""
     messages_per_minute: int = Field(default=20, ge=0, description="Of one person; 0 allows any number.")
     streams_at_once: int = Field(default=2, ge=0, description="Replies to one person; 0 allows any number.")
+    replies_at_once: int = Field(
+        default=32, ge=1, description="Replies to everybody; more wait in line."
+    )
+    waiting_line: int = Field(default=64, ge=0, description="Replies that may wait; more are refused with 503.")
 
 
 class PoliciesConfig(BaseModel):
@@ -98,6 +110,11 @@ class AssistantConfig(BaseSettings):
     discover: bool = True
     """Whether `auto` looks for model servers on this machine's usual ports."""
     ai_notice: str = "Attune is an AI, not a person and not a therapist. It can be wrong."
+    ai_reminder: str = (
+        "You have been talking with Attune for {hours} hours. It is an AI, not a person and not a therapist. "
+        "A break, or talking with somebody you trust, may do you good."
+    )
+    ai_reminder_hours: float = Field(default=3.0, ge=0, le=24, description="Of use without a longer pause; 0: never.")
 
     @classmethod
     def settings_customise_sources(

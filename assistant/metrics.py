@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from assistant.line import Line
+    from assistant.turns import Turns
+    from memory.ledger.ledger import Ledger
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -11,24 +19,60 @@ class Metrics:
     """Everything the backend counts."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.turns = Counter("attune_turns", "Turns by outcome", ["outcome", "policy_version"], registry=self.registry)
+        self.registry = registry = CollectorRegistry()
+        self.turns = Counter("attune_turns", "Turns by outcome", ["outcome", "policy_version"], registry=registry)
         self.first_token = Histogram(
             "attune_first_token_seconds",
             "From the stored message to the first piece of the reply",
             ["policy_version"],
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
-        self.recalls = Counter("attune_recalls", "Recalls by status", ["status"], registry=self.registry)
+        self.waited = Histogram(
+            "attune_line_seconds", "Time a reply waited in line for the model", buckets=_SECONDS, registry=registry
+        )
+        self.recalls = Counter("attune_recalls", "Recalls by status", ["status"], registry=registry)
         self.recall_seconds = Histogram(
-            "attune_recall_seconds", "Time a recall took", buckets=_SECONDS, registry=self.registry
+            "attune_recall_seconds", "Time a recall took", buckets=_SECONDS, registry=registry
         )
-        self.safety = Counter("attune_screened", "Screened messages by level", ["level"], registry=self.registry)
+        self.safety = Counter("attune_screened", "Screened messages by level", ["level"], registry=registry)
         self.model_errors = Counter(
-            "attune_model_errors", "Failed model calls", ["code", "policy_version"], registry=self.registry
+            "attune_model_errors", "Failed model calls", ["code", "policy_version"], registry=registry
         )
-        self.jobs = Gauge("attune_jobs", "Jobs in the queue by status", ["status"], registry=self.registry)
+        self.jobs = Gauge("attune_jobs", "Jobs in the queue by status", ["status"], registry=registry)
+        self.reflection_lag = Gauge(
+            "attune_reflection_lag_seconds", "Age of the oldest message not reflected on yet", registry=registry
+        )
+        self.running = Gauge("attune_running_turns", "Turns that have begun and not ended", registry=registry)
+        self.speaking = Gauge("attune_speaking_replies", "Replies being spoken by the model", registry=registry)
+        self.waiting = Gauge("attune_waiting_replies", "Replies waiting in line for the model", registry=registry)
+        self.requests = Counter(
+            "attune_requests", "HTTP requests by route", ["method", "route", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "attune_request_seconds",
+            "Time to the first byte of a response",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+    def watch(self, line: Line, turns: Turns) -> None:
+        """Read the depth of these queues whenever somebody looks."""
+        self.running.set_function(lambda: len(turns.running()))
+        self.speaking.set_function(lambda: line.speaking)
+        self.waiting.set_function(lambda: line.waiting)
+
+    async def look(self, ledger: Ledger) -> None:
+        """Read what stands in the ledger: how many jobs, and how long the oldest reflection has waited.
+
+        Raises:
+            LedgerError: it cannot be read.
+        """
+        for status, count in (await ledger.jobs.counts()).items():
+            self.jobs.labels(status).set(count)
+        since = await ledger.jobs.waiting_since("reflect")
+        self.reflection_lag.set(0 if since is None else max(0.0, (datetime.now(UTC) - since).total_seconds()))
 
     def render(self) -> bytes:
         """Return the exposition text."""

@@ -10,9 +10,10 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from assistant.chat import Chat, Checkpoint
 from assistant.config import AssistantConfig, ModelConfig
 from assistant.errors import ConfigError
 from assistant.limits import Limits
+from assistant.line import Line
 from assistant.metrics import Metrics
 from assistant.models.auto import complete_for, open_model, open_policy
 from assistant.models.door import Model
@@ -41,7 +43,7 @@ from memory.types import Person
 log = logging.getLogger(__name__)
 
 DRAIN_S = 25.0
-"""How long closing waits for replies that are being spoken, and again for what is still to be learned."""
+"""How long closing waits for what is still to be learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Runtime:
     turns: Turns
     chat: Chat
     limits: Limits
+    line: Line
     forgetting: Forgetting
     answering: Answering
     policies: Registry
@@ -74,6 +77,7 @@ async def open_runtime(
     checkpoint: Checkpoint = lambda _step: None,
     policy: Model | None = None,
     embedder: Embedder | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Runtime]:
     """Open everything below the data directory; `policy` and `embedder` stand in for the configured ones.
 
@@ -112,15 +116,21 @@ async def open_runtime(
         answering = Answering(ledger, model, config)
         await stack.enter_async_context(answering.following())
         turns = Turns(config.server.duplicate_window_s, config.server.disconnect_grace_s)
-        stack.push_async_callback(turns.drain, DRAIN_S)
+        stack.push_async_callback(turns.drain, config.server.drain_s)
+        line = Line(config.server.replies_at_once, config.server.waiting_line)
+        metrics.watch(line, turns)
         chat = Chat(
             ledger,
             recall,
             answering,
             metrics,
+            line=line,
             ai_notice=config.ai_notice,
+            ai_reminder=config.ai_reminder,
+            remind_every=timedelta(hours=config.ai_reminder_hours),
             learned=worker.notify,
             checkpoint=checkpoint,
+            now=now,
         )
         owner = await ledger.users.owner()
         limits = Limits(config.server.messages_per_minute, config.server.streams_at_once, uncounted=owner.id)
@@ -128,7 +138,7 @@ async def open_runtime(
             await stack.enter_async_context(_warming(embedder))
         registry = Registry(ledger, config, moved=answering.refresh, checkpoint=checkpoint)
         opened = (config, memory.home, owner, ledger, embedder, index, recall, model, worker, metrics, turns, chat)
-        yield Runtime(*opened, limits, forgetting, answering, registry)
+        yield Runtime(*opened, limits, line, forgetting, answering, registry)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -36,7 +36,7 @@ class Speech:
 
     async def listen(
         self, stream: AsyncGenerator[TextDelta | Finished], stop: asyncio.Event, *, careful: bool
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str]:
         """Yield what may be sent.
 
         `careful` holds every sentence back until it has been screened and ends the reply before the first that fails;

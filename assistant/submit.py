@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from assistant import wire
 from assistant.chat import Stored, Submission
-from assistant.errors import ConflictError, TooLargeError
+from assistant.errors import AttuneError, ConflictError, TooLargeError
 from assistant.runtime import Runtime
 from assistant.safety.screen import Screen
 from assistant.shown import wire_message
@@ -113,8 +113,10 @@ async def admit(runtime: Runtime, person_id: str, screened: Callable[[], Awaitab
 
     Raises:
         RateLimitedError: they send too much.
+        ModelBusyError: too many replies wait for the model already.
     """
-    refusal = runtime.limits.refusal(person_id, len(runtime.turns.running(person_id=person_id)))
+    refusal: AttuneError | None = runtime.limits.refusal(person_id, len(runtime.turns.running(person_id=person_id)))
+    refusal = refusal or runtime.line.refusal(len(runtime.turns.running()))
     if refusal is not None and not (await screened()).crisis:
         raise refusal
 

@@ -44,8 +44,7 @@ async def ready(runtime: Runtimes, response: Response) -> wire.Health:
 @router.get("/metrics", include_in_schema=False)
 async def metrics(runtime: Runtimes) -> Response:
     """Return the counters for Prometheus."""
-    for status, count in (await runtime.ledger.jobs.counts()).items():
-        runtime.metrics.jobs.labels(status).set(count)
+    await runtime.metrics.look(runtime.ledger)
     return Response(runtime.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -19,6 +19,7 @@ from memory.ledger.keys import Keys
 from memory.ledger.messages import Messages
 from memory.ledger.policies import Policies
 from memory.ledger.policy_turns import PolicyTurns
+from memory.ledger.presence import Presence
 from memory.ledger.reflections import Reflections
 from memory.ledger.safety_counts import SafetyCounts
 from memory.ledger.settings import PersonSettings
@@ -41,6 +42,7 @@ class Ledger:
         self.facts = Facts(database)
         self.traits = Traits(database)
         self.trait_controls = TraitControls(database)
+        self.presence = Presence(database)
         self.jobs = Jobs(database)
         self.reflections = Reflections(database)
         self.feedback = Feedback(database)

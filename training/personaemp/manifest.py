@@ -59,6 +59,12 @@ class BuildInfo(_Part):
     """None where nothing came from the ledger."""
     drops: Mapping[str, Mapping[str, int]] = {}
     """What was left out, by stage and reason."""
+    agreement: Mapping[str, Any] = {}
+    """How far beliefs and the model's judgement of the traits agree, by trait."""
+    shortened: int = 0
+    """Prompts that lost memories, or turns, for want of room."""
+    memories_left_out: int = 0
+    """Recalled memories that they lost."""
     settings: Mapping[str, Any] = {}
     """The configuration of the build."""
 

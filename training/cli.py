@@ -10,6 +10,7 @@ import typer
 from training.benchmarks.memory_cli import bench_memory_update, bench_retrieval
 from training.benchmarks.persona_cli import bench_persona
 from training.benchmarks.safety_cli import bench_safety
+from training.grpo_cli import grpo
 
 app = typer.Typer(
     name="attune-train",
@@ -24,6 +25,7 @@ bench.command("persona")(bench_persona)
 bench.command("safety")(bench_safety)
 bench.command("retrieval")(bench_retrieval)
 bench.command("memory-update")(bench_memory_update)
+app.command("grpo")(grpo)
 
 
 @app.callback()

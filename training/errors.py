@@ -15,3 +15,11 @@ class InputFileError(TrainingError):
 
 class DatasetError(TrainingError):
     """A data set cannot be built, is damaged, or must not be trained on; the message tells the repair."""
+
+
+class ConfigError(TrainingError):
+    """A configuration is missing, misspelt or impossible; the message names the key and the repair."""
+
+
+class StoppedError(TrainingError):
+    """A run was ended by rule; the message names the signal and where the last checkpoint is."""

@@ -1,0 +1,154 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.fakes.scripted_server import ScriptedServer
+from training.errors import ConfigError
+from training.example import Example, Memory, PromptMessage, Split
+from training.grpo import command, train
+from training.grpo_config import GrpoConfig, load_grpo_config
+from training.preflight import check
+from training.tiny import make_tiny_qwen3
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+VERL_DEFAULTS = {
+    "algorithm": {"adv_estimator": "gae", "use_kl_in_reward": False},
+    "data": {
+        "train_files": "", "val_files": "", "train_batch_size": 1024, "max_prompt_length": 512,
+        "apply_chat_template_kwargs": {},
+    },
+    "actor_rollout_ref": {"model": {"path": "", "lora_rank": 0}},
+    "reward": {"custom_reward_function": {"path": None, "name": None}},
+    "trainer": {
+        "default_local_dir": "", "logger": [], "resume_mode": "auto", "rollout_data_dir": None,
+        "validation_data_dir": None, "n_gpus_per_node": 8, "nnodes": 1, "total_training_steps": None,
+    },
+}  # fmt: skip
+
+
+def example(number: int, words: int = 5) -> Example:
+    return Example(
+        id=f"ex_{number}",
+        person=f"p_{number}",
+        category="emotional_support",
+        query="I am tired.",
+        prompt=(PromptMessage(role="user", content="tired " * words),),
+        persona="A calm person.",
+        situation="At home.",
+        memory=(Memory("Has a dog."),),
+        big_five={},
+    )
+
+
+def write(directory: Path, split: Split, examples: list[Example]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from training.personaemp.dataset import path_of
+
+    directory.mkdir(exist_ok=True)
+    rows = [one.row(index) for index, one in enumerate(examples)]
+    schema = None if rows else pa.schema([("prompt", pa.string())])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path_of(directory, split))
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_qwen3(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def config(tmp_path: Path, model: Path) -> GrpoConfig:
+    """A run that could begin but for its judge, whose port nobody listens on."""
+    defaults = tmp_path / "env/lib/python3.11/site-packages/verl/trainer/config/_generated_ppo_trainer.yaml"
+    defaults.parent.mkdir(parents=True)
+    defaults.write_text(yaml.safe_dump(VERL_DEFAULTS), encoding="utf-8")
+    write(tmp_path / "data", "train", [example(number) for number in range(4)])
+    write(tmp_path / "data", "test", [example(9)])
+    (tmp_path / "judge.toml").write_text('[endpoint]\nmodel = "judge"\nbase_url = "http://127.0.0.1:9/v1"\n')
+    attune = {
+        "data": tmp_path / "data", "judge": tmp_path / "judge.toml", "out": tmp_path / "out", "device": "cpu",
+        "environment": tmp_path / "env", "accept_failed_judge": True,
+    }  # fmt: skip
+    verl = {"data": {"train_batch_size": 2}, "actor_rollout_ref": {"model": {"path": str(model)}}}
+    return GrpoConfig.model_validate({"attune": attune, "verl": verl})
+
+
+def changed(config: GrpoConfig, path: str, value: object) -> GrpoConfig:
+    dumped = config.model_dump()
+    node = dumped
+    *parents, last = path.split(".")
+    for name in parents:
+        node = node.setdefault(name, {})
+    node[last] = value
+    return GrpoConfig.model_validate(dumped)
+
+
+@pytest.mark.parametrize("name", ["grpo.yaml", "grpo-lora-1gpu.yaml", "grpo-smoke.yaml"])
+def test_every_run_of_the_project_is_read_and_names_its_command(name: str) -> None:
+    load_grpo_config(CONFIGS / name)
+    assert f"attune-train grpo --config configs/{name}" in (CONFIGS / name).read_text(encoding="utf-8")
+
+
+async def test_with_a_judge_that_answers_nothing_is_wrong(config: GrpoConfig) -> None:
+    async with ScriptedServer() as server:
+        config.attune.judge.write_text(f'[endpoint]\nmodel = "scripted"\nbase_url = "{server.base_url}"\n')
+        assert await asyncio.to_thread(check, config) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("attune.data", "nowhere", "build the data set"),
+        ("attune.judge", "nowhere.toml", "see configs/judge.toml"),
+        ("verl.data.train_batchsize", 2, "train_batch_size was meant?"),
+        ("verl.reward_model", {"enable": True}, "verl 0.9 ignores it"),
+        ("verl.data.train_batch_size", 64, "does not fit into 4 rows"),
+        ("verl.actor_rollout_ref.model.path", "./nowhere", "no model in"),
+        ("verl.actor_rollout_ref.model.path", None, "no base model is named"),
+        ("attune.environment", "nowhere", "make setup-train"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_repair(config: GrpoConfig, path: str, value: object, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        train(changed(config, path, value))
+    assert said in str(refused.value)
+    assert not config.attune.out.exists()
+
+
+def test_a_judge_that_does_not_answer_is_said(config: GrpoConfig) -> None:
+    assert any("does not answer" in problem for problem in check(config))
+
+
+def test_prompts_that_do_not_fit_are_measured_and_never_cut(config: GrpoConfig, tmp_path: Path) -> None:
+    write(tmp_path / "data", "train", [example(number, words=900) for number in range(4)])
+    (problem,) = (one for one in check(config) if "max_prompt_length" in one)
+    assert "512 are allowed" in problem
+
+
+def test_an_empty_split_is_said(config: GrpoConfig, tmp_path: Path) -> None:
+    write(tmp_path / "data", "test", [])
+    assert any("the split test" in problem and "empty" in problem for problem in check(config))
+
+
+def test_too_little_memory_is_known_beforehand(config: GrpoConfig) -> None:
+    small = changed(changed(config, "attune.device", "gpu"), "attune.gpu_gib", 0.001)
+    assert any("GiB on each GPU" in problem for problem in check(small))
+    assert not any("GiB" in problem for problem in check(changed(small, "attune.gpu_gib", 80.0)))
+
+
+def test_the_command_names_the_data_the_reward_and_where_everything_goes(config: GrpoConfig, tmp_path: Path) -> None:
+    said = command(config)
+    assert said[:3] == [str(tmp_path / "env/bin/python"), "-m", "verl.trainer.main_ppo"]
+    assert f"data.train_files={tmp_path / 'data/train.parquet'}" in said
+    assert "reward.custom_reward_function.path='pkg://training.reward'" in said
+    assert "trainer.device=cpu" in said
+
+
+def test_an_unknown_key_of_ours_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("attune: {data: a, judge: b, out: c, devise: cpu}\nverl: {}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"run\.yaml: attune\.devise"):
+        load_grpo_config(path)

@@ -1,0 +1,85 @@
+"""What a GRPO run is made from: a YAML file with our part (`attune`) and verl's (`verl`); nothing heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import ConfigError
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StopConfig(_Table):
+    """When a run is ended before its time."""
+
+    max_unscored: float = Field(default=0.2, ge=0, le=1)
+    """The largest share of replies of one step that may be unscored, over `patience` steps in a row."""
+    max_drift: float = Field(default=4.0, gt=0)
+    """How far a style counter may move from its first `baseline` steps, in their standard deviations."""
+    baseline: int = Field(default=10, ge=2)
+    """Steps that say how the untrained policy writes."""
+    patience: int = Field(default=5, ge=1)
+    """Steps in a row after which a signal counts."""
+
+
+class RunConfig(_Table):
+    """Our part."""
+
+    data: Path
+    """A data set, as `attune-train data build` leaves it."""
+    judge: Path
+    """A judge's file; training refuses one that did not pass `attune-train judge-check`."""
+    out: Path
+    """Where checkpoints, metrics and plots go; a run that was cut off goes on from here."""
+    device: Literal["gpu", "cpu"] = "gpu"
+    environment: Path = Path(".venv-train")
+    """The virtual environment of `make setup-train`."""
+    accept_failed_judge: bool = False
+    """Train with a judge that failed its check, or was never checked."""
+    gpu_gib: float | None = Field(default=None, gt=0)
+    """Memory of one GPU; None asks nvidia-smi."""
+    stop: StopConfig = StopConfig()
+
+
+class GrpoConfig(_Table):
+    """One run."""
+
+    attune: RunConfig
+    verl: dict[str, Any]
+    """verl's settings, nested as in its own configuration."""
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """Return the setting of verl at a dotted path."""
+        node: Any = self.verl
+        for name in path.split("."):
+            if not isinstance(node, dict) or name not in node:
+                return default
+            node = node[name]
+        return node
+
+
+def load_grpo_config(path: Path) -> GrpoConfig:
+    """Read a file such as configs/grpo.yaml.
+
+    Raises:
+        ConfigError: it is missing, no YAML, or holds a key or value that is not known; it is named.
+    """
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error}; give the path of a run's file, see configs/grpo.yaml"
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no YAML: {error}") from error
+    try:
+        return GrpoConfig.model_validate(loaded)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ConfigError(f"{path}: {wrong}") from error

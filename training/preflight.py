@@ -1,0 +1,158 @@
+"""What can be wrong with a GRPO run, found before a GPU is taken: each problem a sentence with its repair."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from training.example import Example, Split
+from training.grpo_config import GrpoConfig
+from training.verl_settings import problems, reference
+
+_GIB = 1024**3
+_SPLITS: tuple[Split, ...] = ("train", "test")
+_TRAINED_BYTES = 18
+"""A parameter that is trained: weight, gradient and two moments in 32 bits, and the copy that vLLM serves."""
+_FROZEN_BYTES = 4
+"""A parameter under LoRA: one copy to train through and one that vLLM serves, in 16 bits."""
+
+
+def check(config: GrpoConfig) -> tuple[str, ...]:
+    """Return what is wrong, empty when the run can begin.
+
+    Raises:
+        ConfigError: verl is not installed where the configuration says.
+    """
+    known = reference(config.attune.environment)
+    found = [*problems(config.verl, known), *_paths(config)]
+    if not found:
+        found += [*_data(config), *_judge(config), *_memory(config)]
+    return tuple(found)
+
+
+def _paths(config: GrpoConfig) -> Iterator[str]:
+    run = config.attune
+    for split in _SPLITS:
+        if not (run.data / f"{split}.parquet").is_file():
+            yield f"attune.data: no {run.data / f'{split}.parquet'}; build the data set: attune-train data build"
+    if not run.judge.is_file():
+        yield f"attune.judge: no file {run.judge}; see configs/judge.toml"
+    model = config.get("actor_rollout_ref.model.path")
+    if not model:
+        yield "verl.actor_rollout_ref.model.path: no base model is named"
+    elif (Path(model).is_absolute() or model.startswith(".")) and not (Path(model) / "config.json").is_file():
+        yield f"verl.actor_rollout_ref.model.path: no model in {model} (its config.json is missing)"
+
+
+def _data(config: GrpoConfig) -> Iterator[str]:
+    from training.errors import DatasetError
+    from training.personaemp.dataset import read_examples
+
+    longest, model = 0, str(config.get("actor_rollout_ref.model.path"))
+    batch = int(config.get("data.train_batch_size", 1024))
+    count = _tokens(model, config.get("data.apply_chat_template_kwargs") or {})
+    for split in _SPLITS:
+        rows = 0
+        try:
+            for example in read_examples(config.attune.data, split):
+                longest, rows = max(longest, count(example)), rows + 1
+        except DatasetError as error:
+            yield str(error)
+        if not rows:
+            yield f"attune.data: the split {split} of {config.attune.data} is empty; build it from more people"
+        elif split == "train" and rows < batch:
+            yield f"verl.data.train_batch_size: {batch} does not fit into {rows} rows; lower it"
+    allowed = int(config.get("data.max_prompt_length", 512))
+    if longest > allowed:
+        yield (
+            f"verl.data.max_prompt_length: the longest prompt takes {longest} tokens and {allowed} are allowed; "
+            f"raise it to {longest}, or build the data set with a smaller context_tokens"
+        )
+
+
+def _tokens(model: str, template: Mapping[str, Any]) -> Any:
+    """Return what counts the tokens of an example's prompt under the model's own chat template."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+
+    def count(example: Example) -> int:
+        messages = [dict(message) for message in example.prompt]
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **template)
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return count
+
+
+def _judge(config: GrpoConfig) -> Iterator[str]:
+    from training.errors import TrainingError
+    from training.peregrm.config import load_judge_config
+
+    try:
+        judge = load_judge_config(config.attune.judge)
+    except TrainingError as error:
+        yield str(error)
+        return
+    if problem := unreachable(judge.endpoint.base_url):
+        yield f"the judge at {judge.endpoint.base_url} does not answer ({problem}); start its server, or mend base_url"
+
+
+def unreachable(base_url: str) -> str | None:
+    """Return why the server at this address does not answer, None if it does."""
+    import httpx
+
+    try:
+        httpx.get(f"{base_url.rstrip('/')}/models", timeout=5.0)
+    except httpx.HTTPError as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+def _memory(config: GrpoConfig) -> Iterator[str]:
+    if config.attune.device == "cpu":
+        return
+    gib = config.attune.gpu_gib or gpu_gib()
+    if gib is None:
+        yield "no GPU was found: run where nvidia-smi shows one, name its memory as attune.gpu_gib, or set device: cpu"
+        return
+    parameters = _parameters(Path(str(config.get("actor_rollout_ref.model.path"))))
+    if parameters is None:
+        return
+    gpus = int(config.get("trainer.n_gpus_per_node", 1)) * int(config.get("trainer.nnodes", 1))
+    offloaded = bool(config.get("actor_rollout_ref.actor.fsdp_config.optimizer_offload"))
+    lora = int(config.get("actor_rollout_ref.model.lora_rank", 0))
+    each = _FROZEN_BYTES if lora else _TRAINED_BYTES - (8 if offloaded else 0)
+    needed = parameters * each / gpus / _GIB
+    if needed > 0.95 * gib:
+        yield (
+            f"the weights, gradients and optimizer take about {needed:.0f} GiB on each GPU and it has {gib:.0f}: "
+            "use configs/grpo-lora-1gpu.yaml, more GPUs, or fsdp_config.optimizer_offload: true"
+        )
+
+
+def gpu_gib() -> float | None:
+    """Return the memory of the smallest GPU in GiB, None where nvidia-smi shows none."""
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return min((float(line) / 1024 for line in said.split()), default=None)
+
+
+def _parameters(model: Path) -> int | None:
+    """Return how many parameters a model directory holds, from the headers of its weights; None if none lie there."""
+    total = 0
+    for path in model.glob("*.safetensors"):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                size = 1
+                for side in tensor["shape"]:
+                    size *= side
+                total += size
+    return total or None

@@ -101,9 +101,18 @@ class Record:
         """
         place = {one.id: number for number, one in enumerate(self.turns)}
         now = place[turn.id]
+
+        def is_earlier(id: str) -> bool:
+            if id not in place:
+                return False
+            other = self.turns[place[id]]
+            if other.at is None or turn.at is None or other.conversation == turn.conversation:
+                return place[id] < now
+            return other.at < turn.at
+
         found = []
         for memory in self.memories:
-            earlier = tuple(id for id in memory.message_ids if place.get(id, now) < now)
+            earlier = tuple(id for id in memory.message_ids if is_earlier(id))
             if not memory.error and _was_known(memory, turn, bool(earlier)):
                 found.append(replace(memory, message_ids=earlier))
         return tuple(found)

@@ -66,7 +66,7 @@ def dimension_in(request: Mapping[str, Any]) -> str:
     return (found[1] or found[2]) if found else "all"
 
 
-def grading(grade: Grade) -> Callable[[Recorded], Scripted]:
+def grading(grade: Grade, **changes: Any) -> Callable[[Recorded], Scripted]:
     """Answer as a judge who gives each dimension what `grade` says, in whatever form is asked for."""
 
     def answer(request: Recorded) -> Scripted:
@@ -78,9 +78,9 @@ def grading(grade: Grade) -> Callable[[Recorded], Scripted]:
             count = 5 if name == "bystander" else max(1, len(re.findall(rf"^{name} ruler \d+:", text, re.MULTILINE)))
             top = 20 if name == "bystander" else 5
             box = ", ".join(f"{share * top:g}" for _ in range(count))
-            return reply(rf"The demands \boxed{{0}} are met so: \boxed{{{box}}}", usage=(100, 20))
+            return reply(rf"The demands \boxed{{0}} are met so: \boxed{{{box}}}", usage=(100, 20), **changes)
         schema = wanted["json_schema"]["schema"]
-        return reply(json.dumps(_filled(schema, said, name, grade)), usage=(100, 20))
+        return reply(json.dumps(_filled(schema, said, name, grade)), usage=(100, 20), **changes)
 
     return answer
 

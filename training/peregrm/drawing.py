@@ -7,11 +7,11 @@ import random
 from collections.abc import Mapping, Sequence
 
 from training.errors import DatasetError
-from training.example import CriteriaSet
+from training.example import CriteriaSet, Dimension
 
 
 def draw(
-    example_id: str, pools: Mapping[str, Sequence[CriteriaSet]], rounds: int, visit: int, seed: int
+    example_id: str, pools: Mapping[Dimension, Sequence[CriteriaSet]], rounds: int, visit: int, seed: int
 ) -> dict[str, tuple[CriteriaSet, ...]]:
     """Return `rounds` rulers of each pool: the same for every reply to the example in a visit, others in the next.
 

@@ -49,7 +49,9 @@ def questions(case: Case, reply: Reply, rulers: Rulers, config: JudgeConfig) -> 
     """Return every call that scores one reply: 3K + 1 in `paper` mode, 4 or 2 in `shared`."""
     preset = load_rubric().presets[config.preset]
     measures = [load_rubric().measures[name] for name in preset.dimensions]
-    if "profile" in preset.dimensions and not reply.notes:
+    if "profile" not in preset.dimensions:
+        reply = Reply(reply.text)
+    elif not reply.notes:
         # Nothing was noted, so there is nothing to ask about; the judge adds the lowest score.
         measures = [measure for measure in measures if measure.name != "profile"]
     if config.mode == "paper":

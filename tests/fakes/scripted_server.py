@@ -75,6 +75,7 @@ class ScriptedServer:
         default: Say | None = None,
         structured: str | Callable[[dict[str, Any]], str] | None = None,
         formats: Iterable[str] = ("json_schema", "json_object"),
+        takes_loras: bool = False,
     ) -> None:
         self.answers: deque[Say] = deque(answers)
         self.models = list(models)
@@ -84,6 +85,8 @@ class ScriptedServer:
         self.structured = structured
         self.formats = set(formats)
         """The types of `response_format` it accepts; others are refused with 400."""
+        self.takes_loras = takes_loras
+        """Whether adapters can be loaded while it runs."""
         self.on_models: Scripted | None = None
         """While set, what GET /v1/models answers."""
         self.requests: list[Recorded] = []
@@ -161,6 +164,8 @@ class ScriptedServer:
         if request.path == "/v1/models":
             data = [{"id": name, "object": "model", "owned_by": self.owned_by} for name in self.models]
             return self.on_models or Raw(json.dumps({"object": "list", "data": data}).encode())
+        if request.path in ("/v1/load_lora_adapter", "/v1/unload_lora_adapter") and self.takes_loras:
+            return self._change_lora(request)
         if request.path != "/v1/chat/completions":
             return error(404, "Not Found")
         if request.json.get("model") not in self.models:
@@ -172,6 +177,17 @@ class ScriptedServer:
             return reply(self.structured(request.json) if callable(self.structured) else self.structured)
         say = self.answers.popleft() if self.answers else self.default
         return say(request) if callable(say) else say
+
+    def _change_lora(self, request: Recorded) -> Scripted:
+        """Load or unload an adapter as vLLM does, which refuses a name that is there already."""
+        name = request.json["lora_name"]
+        if request.path.startswith("/v1/unload"):
+            self.models.remove(name)
+        elif name in self.models:
+            return error(400, f"The lora adapter '{name}' has already been loaded.")
+        else:
+            self.models.append(name)
+        return Raw(b"Success", content_type="text/plain")
 
 
 async def _read(reader: asyncio.StreamReader) -> Recorded | None:

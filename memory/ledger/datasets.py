@@ -118,26 +118,34 @@ class Datasets:
     ) -> Mapping[Reason, int]:
         """Note what was written, row by row, and return how many rows are marked already, by reason.
 
-        All in one transaction; doing it again replaces what was noted. Rows of people without a place, because they
-        were erased meanwhile, and rows resting on what is not there any more are marked.
+        Rows of people without a place, because they were erased meanwhile, and rows resting on what is not there any
+        more are marked. It goes in many short transactions, so that nobody waits for it; one that was cut short begins
+        anew, and one that ended is not repeated for the same manifest.
 
         Raises:
             NotFoundError: this ledger knows no such data set.
         """
-        now = datetime.now(UTC)
         async with self._database.writing() as connection:
-            await _get(connection, dataset_id)
+            if (await _get(connection, dataset_id)).manifest_sha256 == manifest_sha256:
+                return await _counts(connection, dataset_id)
+            await _change(connection, dataset_id, path=None, manifest_sha256=None, finished_at=None)
             await connection.execute(delete(_rows).where(_rows.c.dataset_id == dataset_id))
-            batch: list[DatasetRow] = []
-            async for row in rows:
-                batch.append(row)
-                if len(batch) == _BATCH:
-                    await _store(connection, dataset_id, batch, now)
-                    batch = []
-            await _store(connection, dataset_id, batch, now)
-            written = {"path": path, "manifest_sha256": manifest_sha256, "finished_at": now}
-            await connection.execute(update(_datasets).where(_datasets.c.id == dataset_id).values(**written))
+        batch: list[DatasetRow] = []
+        async for row in rows:
+            batch.append(row)
+            if len(batch) == _BATCH:
+                await self._store(dataset_id, batch)
+                batch = []
+        await self._store(dataset_id, batch)
+        async with self._database.writing() as connection:
+            now = datetime.now(UTC)
+            await _change(connection, dataset_id, path=path, manifest_sha256=manifest_sha256, finished_at=now)
             return await _counts(connection, dataset_id)
+
+    async def _store(self, dataset_id: str, batch: Sequence[DatasetRow]) -> None:
+        if batch:
+            async with self._database.writing() as connection:
+                await _store(connection, dataset_id, batch, datetime.now(UTC))
 
     async def marked(self, dataset_id: str, limit: int = 100) -> list[Marked]:
         """Return rows of a data set that must not be trained on, at most `limit`."""
@@ -207,8 +215,6 @@ async def _mark(connection: AsyncConnection, which: ColumnElement[bool], reason:
 
 
 async def _store(connection: AsyncConnection, dataset_id: str, batch: Sequence[DatasetRow], now: datetime) -> None:
-    if not batch:
-        return
     owners = await _owners(connection, dataset_id, [row.alias for row in batch])
     alive = await _alive(connection, [id for row in batch for id in row.source_ids])
     rows: list[dict[str, Any]] = []
@@ -253,6 +259,10 @@ async def _counts(connection: AsyncConnection, dataset_id: str) -> dict[Reason, 
     query = select(_rows.c.reason, func.count(distinct(_rows.c.row_id)).label("rows"))
     query = query.where(_rows.c.dataset_id == dataset_id, _rows.c.marked_at.is_not(None)).group_by(_rows.c.reason)
     return {row.reason: row.rows for row in await connection.execute(query)}
+
+
+async def _change(connection: AsyncConnection, dataset_id: str, **values: Any) -> None:
+    await connection.execute(update(_datasets).where(_datasets.c.id == dataset_id).values(**values))
 
 
 async def _get(connection: AsyncConnection, dataset_id: str) -> Dataset:

@@ -8,6 +8,7 @@ English; `familiarity` says how much of a text it can read at all.
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import importlib.util
 import threading
@@ -56,6 +57,8 @@ class EmbedderIdentity:
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     model: Any
+    tokenizer: Any
+    """A copy for asking about words: a tokenizer keeps the padding of its last call, and the model's is in use."""
     identity: EmbedderIdentity
 
 
@@ -148,7 +151,7 @@ class Embedder:
         Raises:
             EmbedderError: the model is not loaded yet.
         """
-        tokenizer = self._ready().model.tokenizer
+        tokenizer = self._ready().tokenizer
         encoded = tokenizer(text[:2000], add_special_tokens=False, truncation=True, max_length=256)
         pieces: dict[int, list[str]] = {}
         tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
@@ -211,7 +214,8 @@ def _load(config: EmbedderConfig, cache_dir: Path) -> _Loaded:
 
     model = _translated(f"cannot load the embedding model from {directory}", load)
     dimension = int(model.get_embedding_dimension())
-    return _Loaded(model, EmbedderIdentity(config.model, revision, dimension))
+    tokenizer = copy.deepcopy(model.tokenizer)
+    return _Loaded(model, tokenizer, EmbedderIdentity(config.model, revision, dimension))
 
 
 def _locate(config: EmbedderConfig, cache_dir: Path, *, download: bool = False) -> Path:

@@ -19,6 +19,7 @@ from training.personaemp.record import ERROR_MARK, Record, RecordMemory, Role, S
 
 NAME = "alpsbench"
 
+_INTENT_KEYS = ("intent_category", "intent_subtype", "category", "subtype")
 _ROLES: dict[object, Role] = {"user": "user", "assistant": "assistant"}
 
 
@@ -40,7 +41,7 @@ def read_alpsbench(path: Path) -> Iterator[Record | Skipped]:
             digest = hashlib.sha256(session.encode("utf-8", "surrogatepass")).digest()[:12]
             if digest in seen:
                 raise _UnusableError("the same session as an earlier line")
-            turns = tuple(_turns(values.get("dialogue"), session))
+            turns = tuple(_turns(_dialogue(values), session))
             if not any(turn.role == "user" for turn in turns):
                 raise _UnusableError("nobody says anything in the dialogue")
         except _UnusableError as error:
@@ -48,7 +49,7 @@ def read_alpsbench(path: Path) -> Iterator[Record | Skipped]:
             continue
         seen.add(digest)
         memories: list[RecordMemory] = []
-        for number, value in enumerate(_list(values.get("memories"))):
+        for number, value in enumerate(_list(values.get("memories")) or _list(values.get("memory_items"))):
             memory = _memory(number, value, turns)
             if memory is None:
                 yield Skipped(where, "a memory has no words")
@@ -67,10 +68,17 @@ def _session(line: Line) -> tuple[str, Mapping[str, Any]]:
         raise _UnusableError("not JSON") from None
     if not isinstance(values, dict):
         raise _UnusableError("not a JSON object")
-    session = values.get("session_id")
+    sessions = [one.get("session_id") for one in _list(values.get("sessions")) if isinstance(one, dict)]
+    session = values.get("session_id") or next(iter(sessions), None)
     if not isinstance(session, str) or not session:
         raise _UnusableError("no session_id")
     return session, values
+
+
+def _dialogue(values: Mapping[str, Any]) -> object:
+    """Return what was said, in whichever of the releases' forms it stands."""
+    sessions = [one for one in _list(values.get("sessions")) if isinstance(one, dict)]
+    return values.get("dialogue") or [turn for one in sessions for turn in _list(one.get("turns"))]
 
 
 def _turns(dialogue: object, session: str) -> Iterator[Turn]:
@@ -123,11 +131,11 @@ def _unique(memories: Sequence[RecordMemory]) -> Iterator[RecordMemory]:
 def _intents(values: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the categories and subtypes of intent, in whichever of their forms they stand; None without any."""
     found: list[str] = []
-    for name in ("intents", "intent"):
+    for name in ("intents_ranked", "intents", "intent"):
         for one in _list(values.get(name)) or [values.get(name)]:
-            parts = one.values() if isinstance(one, dict) else [one]
+            parts = [one.get(key) for key in _INTENT_KEYS] if isinstance(one, dict) else [one]
             found += [part for part in parts if isinstance(part, str) and part.strip()]
-    return tuple(found) or None
+    return tuple(dict.fromkeys(found)) or None
 
 
 def _list(value: object) -> list[Any]:

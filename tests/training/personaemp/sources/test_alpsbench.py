@@ -55,6 +55,20 @@ def test_a_session_is_a_person_with_turns_and_memories(tmp_path: Path) -> None:
     assert record.intents == ("Advice", "x") and record.where == "a.jsonl.gz:1" and "s1" not in record.person
 
 
+def test_the_form_of_the_whole_release_is_read_too(tmp_path: Path) -> None:
+    whole = session("s1")
+    intents = [{"intent_category": "Advice", "intent_subtype": "Career Advice", "reasoning": "because"}]
+    other = {
+        "user_id": "unknown",
+        "sessions": [{"session_id": "s1", "turns": whole["dialogue"]}],
+        "memory_items": whole["memories"],
+        "intents_ranked": intents,
+    }
+    (one,), (two,) = (records(written(tmp_path / name, value)) for name, value in (("a", whole), ("b", other)))
+    assert (one.turns, one.memories, one.person) == (two.turns, two.memories, two.person)
+    assert two.intents == ("Advice", "Career Advice")
+
+
 def test_a_rejected_memory_is_kept_and_flagged(tmp_path: Path) -> None:
     memories = [
         {"memory_id": "m1", "value": "[ERROR: not in the text] Keeps cats"},

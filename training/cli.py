@@ -11,6 +11,7 @@ from training.benchmarks.memory_cli import bench_memory_update, bench_retrieval
 from training.benchmarks.persona_cli import bench_persona
 from training.benchmarks.safety_cli import bench_safety
 from training.grpo_cli import grpo
+from training.peregrm.cli import criteria, judge_check, judge_simulate
 
 app = typer.Typer(
     name="attune-train",
@@ -26,6 +27,9 @@ bench.command("safety")(bench_safety)
 bench.command("retrieval")(bench_retrieval)
 bench.command("memory-update")(bench_memory_update)
 app.command("grpo")(grpo)
+app.command("criteria")(criteria)
+app.command("judge-check")(judge_check)
+app.command("judge-simulate")(judge_simulate)
 
 
 @app.callback()

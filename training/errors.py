@@ -23,3 +23,7 @@ class ConfigError(TrainingError):
 
 class StoppedError(TrainingError):
     """A run was ended by rule; the message names the signal and where the last checkpoint is."""
+
+
+class JudgeCheckError(TrainingError):
+    """Nothing may be trained on this judge, for it was not checked or failed its check; the message says which."""

@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 from training.example import criteria_of
 from training.peregrm.arithmetic import Reward, reward
 from training.peregrm.case import Case, Reply
-from training.peregrm.config import JudgeConfig, load_judge_config
+from training.peregrm.config import JudgeConfig, judge_path, load_judge_config
 from training.peregrm.drawing import draw
 from training.peregrm.judge import Judge
 from training.peregrm.rubric import load_rubric
@@ -34,19 +34,19 @@ STEP = "global_steps"
 
 log = logging.getLogger(__name__)
 _Opened: TypeAlias = tuple[Judge, AsyncExitStack]
-_judges: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Future[_Opened]]] = WeakKeyDictionary()
+_judges: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Path, asyncio.Future[_Opened]]] = WeakKeyDictionary()
 """verl calls the hook once for each rollout and never says goodbye: one judge for each event loop and file."""
 
 
 async def compute_score(
-    *, solution_str: str, extra_info: Mapping[str, Any], judge_config: str, **_: object
+    *, solution_str: str, extra_info: Mapping[str, Any], judge_config: str | None = None, **_: object
 ) -> dict[str, float]:
-    """Judge one rollout; `judge_config` is the path of a file such as configs/judge.toml.
+    """Judge one rollout; `judge_config` is the path of a file such as configs/judge.toml, else ATTUNE_JUDGE.
 
     Raises:
         TrainingError: the configuration, or the row, cannot be judged by; no other rollout could be.
     """
-    judge = await _opened(judge_config)
+    judge = await _opened(judge_path(judge_config))
     config, reply = judge.config, Reply.of(solution_str)
     case = Case.of_row(extra_info)
     rulers = {}
@@ -94,7 +94,7 @@ async def close() -> None:
         await stack.aclose()
 
 
-async def _opened(path: str) -> Judge:
+async def _opened(path: Path) -> Judge:
     judges = _judges.setdefault(asyncio.get_running_loop(), {})
     if path not in judges:
         judges[path] = asyncio.ensure_future(_open(path))
@@ -102,7 +102,7 @@ async def _opened(path: str) -> Judge:
     return judge
 
 
-async def _open(path: str) -> _Opened:
-    config = await asyncio.to_thread(load_judge_config, Path(path))
+async def _open(path: Path) -> _Opened:
+    config = await asyncio.to_thread(load_judge_config, path)
     stack = AsyncExitStack()
     return await stack.enter_async_context(Judge.open(config, shared_bound=True)), stack

@@ -5,18 +5,17 @@ rollouts out of it, reaches the step's log, and stops the run by raising. Chosen
 
     trainer.v1.sampler.custom_sampler.path=pkg://training.verl_sampler
     trainer.v1.sampler.custom_sampler.name=ScoredReplayBuffer        (ScoredReplayBufferAsync for asynchronous modes)
-    +trainer.v1.sampler.sampler_kwargs.judge_config=configs/judge.toml
+    +trainer.v1.sampler.sampler_kwargs.judge_config=configs/judge.toml   (or ATTUNE_JUDGE)
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import transfer_queue as tq
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
 
-from training.peregrm.config import load_judge_config
+from training.peregrm.config import judge_path, load_judge_config
 from training.peregrm.masking import Rollout, TooManyUnscoredError, Watch, figures, keep
 
 
@@ -25,7 +24,7 @@ class _Scored:
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        limits = load_judge_config(Path(options["sampler_kwargs"]["judge_config"])).limits
+        limits = load_judge_config(judge_path(options["sampler_kwargs"].get("judge_config"))).limits
         self._watch = Watch(limits.max_unscored, limits.window)
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict[str, Any]]:
@@ -62,7 +61,7 @@ class ScoredReplayBufferAsync(_Scored, ReplayBufferAsync):  # type: ignore[misc]
 def _rollouts(batch: Any) -> list[Rollout]:
     data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["extra_fields"])
     found = []
-    for key, fields in zip(batch.keys, data["extra_fields"].tolist(), strict=True):
+    for key, fields in zip(batch.keys, list(data["extra_fields"]), strict=True):
         measured = fields.get("reward_extra_info", {}) if isinstance(fields, dict) else {}
         found.append(Rollout(key, key.split("_")[0], {name: float(value) for name, value in measured.items()}))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.endpoint import Endpoint
 from training.errors import InputFileError
+
+JUDGE_VARIABLE = "ATTUNE_JUDGE"
+"""Names the judge's file for verl's processes."""
 
 
 class _Table(BaseModel):
@@ -78,6 +82,18 @@ class JudgeConfig(_Table):
     criteria: PoolConfig | None = None
     limits: LimitConfig = LimitConfig()
     check: CheckConfig = CheckConfig()
+
+
+def judge_path(given: str | None) -> Path:
+    """Return the judge's file that a process of verl was given, as an argument or in the environment.
+
+    Raises:
+        InputFileError: neither names one.
+    """
+    named = given or os.environ.get(JUDGE_VARIABLE)
+    if not named:
+        raise InputFileError(f"no judge: name its file in {JUDGE_VARIABLE}, or as judge_config in verl's settings")
+    return Path(named)
 
 
 def load_judge_config(path: Path) -> JudgeConfig:

@@ -28,6 +28,9 @@ _ASKED_AGAIN = frozenset({"garbled", "schema", "length"})
 _RESEED = 104_729
 """Added to the seed of each further try, so that a sampler does not repeat its mistake."""
 
+_REPEAT = 15_485_863
+"""Added for each repetition of a whole measurement."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
@@ -82,8 +85,10 @@ class Judge:
         """
         await self._caller.check()
 
-    async def score(self, case: Case, reply: Reply, rulers: Rulers) -> Verdict | Unscored:
+    async def score(self, case: Case, reply: Reply, rulers: Rulers, *, turn: int = 0) -> Verdict | Unscored:
         """Score one reply under `rulers`, the same for every reply that is compared with it.
+
+        Another `turn` asks the same with other seeds, to see how far a score is repeatable.
 
         Raises:
             MixedJudgesError: the rulers have several writers.
@@ -93,7 +98,7 @@ class Judge:
             raise MixedJudgesError(f"the rulers of {case.id} have {len(writers)} writers; write its criteria again")
         begun = time.monotonic()
         asked = questions(case, reply, rulers, self.config)
-        results = await asyncio.gather(*(self._answered(question, case) for question in asked))
+        results = await asyncio.gather(*(self._answered(question, case, turn) for question in asked))
         calls, seconds = sum(result.calls for result in results), time.monotonic() - begun
         for result in results:
             if isinstance(result, _Failure):
@@ -115,13 +120,13 @@ class Judge:
         bystander = None if five is None else dict(zip(rubric.bystander, five, strict=True))
         return Verdict(self.identity, next(iter(writers), ""), rounds, bystander, calls, seconds)
 
-    async def _answered(self, question: Question, case: Case) -> _Success | _Failure:
+    async def _answered(self, question: Question, case: Case, repetition: int) -> _Success | _Failure:
         failure = _Failure("unreadable", "the judge was not asked", 0)
         for turn in range(self.config.tries):
             call = Call(
                 question.messages,
                 question.schema,
-                seed=question.seed + turn * _RESEED,
+                seed=question.seed + turn * _RESEED + repetition * _REPEAT,
                 tag=question.tag,
                 owner=case.person,
             )

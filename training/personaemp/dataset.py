@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -21,7 +21,15 @@ from training.example import CATEGORIES, Example, Split, from_row
 from training.personaemp.card import write_card
 from training.personaemp.identity import Identity
 from training.personaemp.leakage import check_leakage
-from training.personaemp.manifest import MANIFEST, BuildInfo, FileInfo, Manifest, SplitReport, file_sha256
+from training.personaemp.manifest import (
+    MANIFEST,
+    BuildInfo,
+    FileInfo,
+    Manifest,
+    SplitReport,
+    file_sha256,
+    read_manifest,
+)
 from training.personaemp.split import SplitPlan, SplitRule, plan_splits
 from training.personaemp.spool import Spool
 
@@ -107,6 +115,35 @@ def read_examples(dataset_dir: Path, split: Split) -> Iterator[Example]:
             yield from_row(row)
         except (KeyError, ValueError, TypeError) as error:
             raise DatasetError(f"{path_of(dataset_dir, split)}: row {number} is no example: {error!r}") from error
+
+
+def replace_rows(dataset_dir: Path, split: Split, examples: Sequence[Example]) -> None:
+    """Write the examples of a split anew, in their order; the file and its hash in the manifest change at the end.
+
+    Raises:
+        DatasetError: they are not the rows that were there, or the disk is full.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    manifest, path = read_manifest(dataset_dir), path_of(dataset_dir, split)
+    if len(examples) != manifest.files[split].rows:
+        raise DatasetError(f"{path} has {manifest.files[split].rows} rows, not {len(examples)}. Repair: build it anew")
+    schema, new = _schema(), path.with_suffix(".partial")
+    try:
+        with pq.ParquetWriter(new, schema, compression="zstd") as writer:
+            for first in range(0, len(examples), _ROWS_AT_ONCE):
+                part = examples[first : first + _ROWS_AT_ONCE]
+                rows = [example.row(first + place) for place, example in enumerate(part)]
+                writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+        info = FileInfo(rows=len(examples), sha256=file_sha256(new))
+        changed = manifest.model_copy(update={"files": {**manifest.files, split: info}})
+        os.replace(new, path)
+        (dataset_dir / MANIFEST).write_text(changed.text(), encoding="utf-8")
+    except OSError as error:
+        raise DatasetError(f"cannot write {path}: {error.strerror or error}. Repair: make room") from error
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def path_of(dataset_dir: Path, split: Split) -> Path:

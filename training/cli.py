@@ -12,6 +12,7 @@ from training.benchmarks.persona_cli import bench_persona
 from training.benchmarks.safety_cli import bench_safety
 from training.grpo_cli import grpo
 from training.peregrm.cli import criteria, judge_check, judge_simulate
+from training.personaemp.cli import data
 
 app = typer.Typer(
     name="attune-train",
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 bench = typer.Typer(help="Measure a part of the assistant on data with known answers.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+app.add_typer(data, name="data")
 bench.command("persona")(bench_persona)
 bench.command("safety")(bench_safety)
 bench.command("retrieval")(bench_retrieval)

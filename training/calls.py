@@ -100,7 +100,7 @@ class Caller:
     def __init__(
         self,
         endpoint: Endpoint,
-        client: httpx.AsyncClient,
+        clients: Sequence[httpx.AsyncClient],
         cache: CallCache | None,
         pause: Callable[[float], Awaitable[None]],
     ) -> None:
@@ -108,11 +108,12 @@ class Caller:
         self.cache = cache
         self.accounts: defaultdict[str, Account] = defaultdict(Account)
         """By tag."""
-        self._client = client
+        self._clients: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
+        for client in clients:
+            self._clients.put_nowait(client)
         self._pause = pause
         self._address = ServerAddress.parse(endpoint.base_url, role="endpoint")
         self._by = f"the model server at {self._address.base_url}"
-        self._places = asyncio.Semaphore(endpoint.concurrency)
         self._same: dict[str, asyncio.Lock] = {}
         self._not_before = 0.0
         self._format = "json_schema"
@@ -139,13 +140,20 @@ class Caller:
             except AttuneError as error:
                 raise TrainingError(str(error)) from error
             key = endpoint.api_key()
-            client = httpx.AsyncClient(
-                headers={} if key is None else {"Authorization": f"Bearer {key}"},
-                timeout=httpx.Timeout(None, connect=_CONNECT_S),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=endpoint.concurrency),
-                trust_env=not local,  # a proxy of the environment must not see local traffic
-            )
-            yield cls(endpoint, await stack.enter_async_context(client), kept, pause)
+            trusted = httpx.create_ssl_context()
+            # One connection each: a pool looks through all of its connections for every request.
+            clients = [
+                httpx.AsyncClient(
+                    headers={} if key is None else {"Authorization": f"Bearer {key}"},
+                    timeout=httpx.Timeout(None, connect=_CONNECT_S),
+                    trust_env=not local,  # a proxy of the environment must not see local traffic
+                    verify=trusted,
+                )
+                for _ in range(endpoint.concurrency)
+            ]
+            for client in clients:
+                await stack.enter_async_context(client)
+            yield cls(endpoint, clients, kept, pause)
 
     @property
     def identity(self) -> str:
@@ -158,8 +166,9 @@ class Caller:
         Raises:
             CallError: it does not answer, does not accept the key, or has other models only.
         """
-        request = self._client.build_request("GET", f"{self._address.base_url}/models")
-        response = await self._send(request, _CHECK_S)
+        async with self._place() as client:
+            request = client.build_request("GET", f"{self._address.base_url}/models")
+            response = await self._send(client, request, _CHECK_S)
         if response.status_code in (404, 405):
             return  # a server that does not list its models
         if response.status_code != 200:
@@ -197,8 +206,8 @@ class Caller:
                     account.cached += 1
                     return Answer(**json.loads(kept), from_cache=True)
                 try:
-                    async with self._places:
-                        answer = await self._asked(call, account)
+                    async with self._place() as client:
+                        answer = await self._asked(client, call, account)
                 except CallError as error:
                     account.failures[error.kind] += 1
                     raise
@@ -210,14 +219,23 @@ class Caller:
             if not lock.locked():
                 self._same.pop(key, None)
 
-    async def _asked(self, call: Call, account: Account) -> Answer:
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Wait for one of the `concurrency` places."""
+        client = await self._clients.get()
+        try:
+            yield client
+        finally:
+            self._clients.put_nowait(client)
+
+    async def _asked(self, client: httpx.AsyncClient, call: Call, account: Account) -> Answer:
         """Ask until there is an answer or no try is left."""
         failures = unusable = 0
         while True:
             body = self._body(call, unusable)
             try:
                 await self._until_allowed()
-                return await self._once(call, body)
+                return await self._once(client, call, body)
             except _OtherFormatError:
                 continue
             except CallError as error:
@@ -242,26 +260,26 @@ class Caller:
         if wait > 0:
             await self._pause(wait)
 
-    async def _once(self, call: Call, body: dict[str, Any]) -> Answer:
+    async def _once(self, client: httpx.AsyncClient, call: Call, body: dict[str, Any]) -> Answer:
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-        request = self._client.build_request(
+        request = client.build_request(
             "POST",
             f"{self._address.base_url}/chat/completions",
             content=content,
             headers={"Content-Type": "application/json"},
         )
         begun = time.perf_counter()
-        response = await self._send(request, self.endpoint.timeout_s)
+        response = await self._send(client, request, self.endpoint.timeout_s)
         seconds = time.perf_counter() - begun
         if response.status_code != 200:
             self._weaken(response, body)
             raise self._refusal(response)
         return self._read(response, call, seconds)
 
-    async def _send(self, request: httpx.Request, timeout_s: float) -> httpx.Response:
+    async def _send(self, client: httpx.AsyncClient, request: httpx.Request, timeout_s: float) -> httpx.Response:
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._client.send(request)
+                return await client.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise CallError(
                 f"nothing answers at {self._address.base_url}; start the model server, or set base_url", "unreachable"

@@ -22,7 +22,7 @@ from training.personaemp.drops import DroppedError, Drops
 from training.personaemp.inspection import INSPECTION, inspect
 from training.personaemp.persona import PERSONA, Portrait, paint
 from training.personaemp.query import QUERY, write_query
-from training.personaemp.real import REAL, REAL_SITUATION, describe, pick
+from training.personaemp.real import REAL, REAL_SITUATION, before, describe, pick
 from training.personaemp.record import Record, RecordMemory, Turn
 from training.personaemp.select import SELECT, check_intents, check_memories
 from training.personaemp.serving import PromptConfig, Prompted, Prompter
@@ -50,8 +50,10 @@ class StagesConfig(BaseModel):
 class Pipeline:
     """The stages and what they share; holds nothing of any person."""
 
-    def __init__(self, caller: Caller, embedder: Embedder, prompts: PromptConfig, stages: StagesConfig) -> None:
-        self.drops = Drops()
+    def __init__(
+        self, caller: Caller, embedder: Embedder, prompts: PromptConfig, stages: StagesConfig, drops: Drops
+    ) -> None:
+        self.drops = drops
         self.agreement = Agreement()
         self.shortened = 0
         """Prompts that lost memories for want of room."""
@@ -147,15 +149,16 @@ class _Person:
 
     async def _of_turn(self, turn: Turn, category: Category) -> Example | None:
         whole, record = self._whole, self._record
+        history, known = before(record, turn), record.known_at(turn)
         try:
-            asking = describe(record, turn, category, whole._caller, whole._stages.seed)
-            real = await whole._answered(REAL_SITUATION, asking)
             # What is believed of the traits rests on the whole history, so that the prompt must not know it.
-            prompted = await self._prompted(turn.text, real.memories, real.history, traits=False)
+            prompted = await self._prompted(turn.text, known, history, traits=False)
+            asking = describe(record, turn, history, known, whole._caller, whole._stages.seed)
+            moment = await whole._answered(REAL_SITUATION, asking)
         except DroppedError as dropped:
             whole.drops.count(dropped)
             return None
-        return self._example(turn.text, category, real.situation, real.language, prompted, turn, real.history)
+        return self._example(turn.text, category, moment.situation, moment.language, prompted, turn, history)
 
     async def _prompted(
         self, message: str, memories: Sequence[RecordMemory], history: Sequence[Turn] = (), *, traits: bool = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from assistant.safety.screen import screen
 from training.calls import Caller
 from training.personaemp.drops import DroppedError
 from training.personaemp.near import fold
@@ -27,8 +26,7 @@ async def write_query(record: Record, portrait: Portrait, situation: Situation, 
     """Return what the person writes.
 
     Raises:
-        DroppedError: it is empty, recites a memory or shows a rejected one, or tells of a crisis, which is no matter of
-            training.
+        DroppedError: it is empty, recites a memory or shows a rejected one.
         CallError: the model could not answer.
     """
     own = [turn for turn in record.turns if turn.role == "user"]
@@ -47,8 +45,6 @@ async def write_query(record: Record, portrait: Portrait, situation: Situation, 
         raise DroppedError("query", "error_memory")
     if any(_recites(query, memory) for memory in situation.memories):
         raise DroppedError("query", "recites_memory")
-    if screen(query).crisis:
-        raise DroppedError("query", "crisis")
     return query
 
 

@@ -1,16 +1,16 @@
 """Messages calling for empathy that a person really sent, with what had been said and was known when they sent them.
 
 A model picks them out of the person's messages; what describes the moment of one is then asked with nothing later in
-view. Crisis messages are no matter of training and are left out before anybody is asked.
+view. Crisis messages are no matter of training: making the prompt (`serving`) refuses them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.safety.screen import CONTEXT_MESSAGES, screen
 from training.calls import Caller
 from training.example import CATEGORIES, Category
 from training.personaemp.drops import DroppedError, Drops
@@ -38,27 +38,20 @@ _SHOWN, _CHARS = 40, 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class RealQuery:
-    """A message with its moment."""
+class Moment:
+    """When a message was sent."""
 
-    turn: Turn
-    category: Category
     situation: str
     language: str
-    history: tuple[Turn, ...]
-    """What was said before it in its conversation, oldest first."""
-    memories: tuple[RecordMemory, ...]
-    """What was known when it was sent."""
+    """Of the message."""
 
 
 def candidates(record: Record) -> list[Turn]:
     """Return the messages that come into question, oldest first."""
     found: list[Turn] = []
     room = _CHARS
-    for place in range(len(record.turns) - 1, -1, -1):
-        turn = record.turns[place]
-        fits = turn.role == "user" and _SHORTEST <= len(turn.text.strip()) <= _LONGEST
-        if fits and not screen(turn.text, _said_before(record, place)).crisis:
+    for turn in reversed(record.turns):
+        if turn.role == "user" and _SHORTEST <= len(turn.text.strip()) <= _LONGEST:
             room -= len(turn.text)
             if room < 0 or len(found) == _SHOWN:
                 break
@@ -86,16 +79,21 @@ async def pick(record: Record, caller: Caller, seed: int, count: int, drops: Dro
     return [(shown[number - 1], category) for number, category in existing[:count]]
 
 
-async def describe(record: Record, turn: Turn, category: Category, caller: Caller, seed: int) -> RealQuery:
-    """Return the message with its moment, of which nothing later is known.
+def before(record: Record, turn: Turn) -> tuple[Turn, ...]:
+    """Return what was said before a turn in its conversation, oldest first."""
+    place = next(place for place, one in enumerate(record.turns) if one.id == turn.id)
+    return tuple(one for one in record.turns[:place] if one.conversation == turn.conversation)
+
+
+async def describe(
+    record: Record, turn: Turn, history: Sequence[Turn], known: Sequence[RecordMemory], caller: Caller, seed: int
+) -> Moment:
+    """Return the moment in which a message was sent, from what had been said and was known then.
 
     Raises:
         DroppedError: the description repeats a rejected memory.
         CallError: the model could not answer.
     """
-    place = record.turns.index(turn)
-    history = tuple(one for one in record.turns[:place] if one.conversation == turn.conversation)
-    known = record.known_at(turn)
     call = REAL_SITUATION.call(
         record.person,
         seed,
@@ -107,16 +105,4 @@ async def describe(record: Record, turn: Turn, category: Category, caller: Calle
     situation = answer["situation"].strip()
     if not situation or ERROR_MARK in situation:
         raise DroppedError("real_situation", "error_memory" if situation else "empty")
-    return RealQuery(turn, category, situation, answer["language"], history, known)
-
-
-def _said_before(record: Record, place: int) -> list[str]:
-    """The person's last words before a turn in its conversation, oldest first."""
-    here = record.turns[place].conversation
-    said: list[str] = []
-    for one in reversed(record.turns[:place]):
-        if one.conversation != here or len(said) == CONTEXT_MESSAGES:
-            break
-        if one.role == "user":
-            said.append(one.text)
-    return said[::-1]
+    return Moment(situation, answer["language"])

@@ -7,6 +7,7 @@ relevant memories; how many memories went is told, and a message that is too lon
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -89,7 +90,7 @@ class Prompter:
         config, persona = self._config, _persona(traits or {})
         earlier = [_message(turn) for turn in history[-_HISTORY:]]
         said = [one.text for one in earlier if one.role == "user"][-CONTEXT_MESSAGES:]
-        screened = screen(message, said)
+        screened = await asyncio.to_thread(screen, message, said)
         if screened.crisis:
             raise DroppedError("prompt", "crisis")
         replies = [one for one in earlier if one.role == "assistant"]

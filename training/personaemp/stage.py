@@ -63,14 +63,15 @@ def numbered(memories: Sequence[RecordMemory], shown: Iterable[RecordMemory]) ->
     A place that is not shown belongs to a memory that must not be used, so that naming its number gives a model away.
     """
     wanted = {memory.id for memory in shown}
-    lines: list[str] = []
+    lines: dict[int, str] = {}
     room = MEMORY_CHARS
-    for number, memory in reversed(list(enumerate(memories, 1))):
+    newest_first = sorted(enumerate(memories, 1), key=lambda one: (_age(one[1]), one[0]), reverse=True)
+    for number, memory in newest_first:
         line = _line({"number": number, "memory": memory.text})
         if memory.id in wanted and len(line) <= room:
             room -= len(line)
-            lines.append(line)
-    return "\n".join(reversed(lines)) or "(none)"
+            lines[number] = line
+    return "\n".join(lines[number] for number in sorted(lines)) or "(none)"
 
 
 def dialogue(turns: Sequence[Turn], count: int = TURNS, chars: int = TURN_CHARS) -> str:
@@ -89,6 +90,10 @@ def dialogue(turns: Sequence[Turn], count: int = TURNS, chars: int = TURN_CHARS)
 def data(text: str) -> str:
     """Return a text as one line of data."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _age(memory: RecordMemory) -> float:
+    return memory.at.timestamp() if memory.at else 0.0
 
 
 def _line(value: Mapping[str, Any]) -> str:

@@ -15,16 +15,13 @@ from training.child import POLL_S, Child, child, tail
 from training.cpu.settings import CPU_SETTINGS, cpu_environment
 from training.errors import ConfigError, EngineError, StoppedError
 from training.grpo_config import GrpoConfig
+from training.peregrm.config import JUDGE_VARIABLE
 from training.preflight import check
 from training.steps import Step, next_file, read_steps, steps_of
 from training.stops import reason_to_stop
 from training.verl_settings import overrides, reference
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-JUDGE_VARIABLE = "ATTUNE_JUDGE"
-"""Tells the reward, in verl's processes, which judge's file to read."""
-VERDICTS_VARIABLE = "ATTUNE_VERDICTS"
-"""Tells the reward in which directory to note its verdicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +46,24 @@ def command(config: GrpoConfig) -> list[str]:
     ours = {
         "actor_rollout_ref": {"model": {"path": _model(config)}},
         "data": {"train_files": str(_file(config, "train")), "val_files": str(_file(config, "test"))},
-        "reward": {"custom_reward_function": {"path": "pkg://training.reward", "name": "compute_score"}},
+        "reward": {
+            "custom_reward_function": {"path": "pkg://training.reward", "name": "compute_score"},
+            "reward_manager": {
+                "source": "importlib",
+                "name": "StepRewardManager",
+                "module": {"path": "pkg://training.verl_manager"},
+            },
+        },
         "trainer": {
             "default_local_dir": str(run.out.absolute() / "checkpoints"),
             "logger": ["console", "file", "tensorboard"],
             "resume_mode": "auto",
             "rollout_data_dir": str(run.out.absolute() / "rollouts"),
+            "v1": {
+                "sampler": {
+                    "custom_sampler": {"path": "pkg://training.verl_sampler", "name": "ScoredReplayBuffer"},
+                }
+            },
             "validation_data_dir": str(run.out.absolute() / "validation"),
         },
     }
@@ -140,14 +149,13 @@ def _environment(config: GrpoConfig, metrics: Path) -> dict[str, str]:
         "VERL_FILE_LOGGER_PATH": str(metrics),
         "TENSORBOARD_DIR": str(out / "tensorboard"),
         JUDGE_VARIABLE: str(config.attune.judge.absolute()),
-        VERDICTS_VARIABLE: str(out / "verdicts"),
     }
     return {**(cpu_environment(CHECKOUT) if config.attune.device == "cpu" else {}), **ours}
 
 
 def _make(out: Path) -> None:
     try:
-        (out / "verdicts").mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
             f"attune.out: cannot write to {out} ({error.strerror}); choose a directory of yours"

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 SHOWN = (
     ("reward", "critic/score/mean"),
-    ("res", "resonation"),
-    ("exp", "expression"),
-    ("rec", "reception"),
-    ("bys", "bystander"),
+    ("res", "judge/resonation/mean"),
+    ("exp", "judge/expression/mean"),
+    ("rec", "judge/reception/mean"),
+    ("bys", "judge/bystander/mean"),
     ("kl", "actor/kl_loss"),
     ("length", "response_length/mean"),
-    ("unscored", "unscored"),
-    ("judge s", "judge_seconds"),
+    ("unscored", "judge/unscored_share"),
+    ("judge s", "judge/judge_seconds/mean"),
 )
 """What the line of a step shows, of that which was measured."""
 

@@ -18,8 +18,6 @@ class _Table(BaseModel):
 class StopConfig(_Table):
     """When a run is ended before its time."""
 
-    max_unscored: float = Field(default=0.2, ge=0, le=1)
-    """The largest share of replies of one step that may be unscored, over `patience` steps in a row."""
     max_drift: float = Field(default=4.0, gt=0)
     """How far a style counter may move from its first `baseline` steps, in their standard deviations."""
     baseline: int = Field(default=10, ge=2)

@@ -29,7 +29,7 @@ def check(config: GrpoConfig) -> tuple[str, ...]:
     known = reference(config.attune.environment)
     found = [*problems(config.verl, known), *_paths(config)]
     if not found:
-        found += [*_data(config), *_judge(config), *_memory(config)]
+        found += [*_data(config), *_marks(config), *_judge(config), *_memory(config)]
     return tuple(found)
 
 
@@ -71,6 +71,29 @@ def _data(config: GrpoConfig) -> Iterator[str]:
             f"verl.data.max_prompt_length: the longest prompt takes {longest} tokens and {allowed} are allowed; "
             f"raise it to {longest}, or build the data set with a smaller context_tokens"
         )
+
+
+def _marks(config: GrpoConfig) -> Iterator[str]:
+    """Say whether somebody took back what the data set holds."""
+    import asyncio
+
+    from assistant.config import load_config
+    from assistant.errors import AttuneError
+    from memory.errors import MemoryLayerError
+    from memory.ledger.ledger import Ledger
+    from training.errors import TrainingError
+    from training.personaemp.check import check_dataset, check_files
+
+    async def look() -> None:
+        if check_files(config.attune.data).build.consent is None:
+            return
+        async with Ledger.open(load_config().memory_config) as ledger:
+            await check_dataset(config.attune.data, ledger)
+
+    try:
+        asyncio.run(look())
+    except (TrainingError, MemoryLayerError, AttuneError) as error:
+        yield str(error)
 
 
 def _tokens(model: str, template: Mapping[str, Any]) -> Any:

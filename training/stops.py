@@ -1,5 +1,6 @@
-"""When a run is ended before its time: too many replies unscored, rewards that cannot teach, style running away. Pure.
+"""When a run is ended before its time: rewards that cannot teach, style running away. Pure.
 
+Too many unscored replies end a run as well; the judge's own limits see to that (training.verl_sampler).
 A policy that has found a hack shows it in how it writes: replies grow, bullets or questions multiply, flattery appears,
 while the reward rises. Where a second judge scores the same replies and follows, that is learning; where it does not
 follow, the run stops. Without a second judge a run-away style alone ends it.
@@ -12,15 +13,16 @@ from statistics import mean, pstdev
 from typing import TypeAlias
 
 from training.grpo_config import StopConfig
+from training.peregrm.style import STYLES
 
 Figures: TypeAlias = Sequence[Mapping[str, float]]
 """What is known of each step, oldest first."""
 
-STYLE = ("style_words", "style_bullets", "style_headings", "style_questions", "style_flattery")
+STYLE = tuple(f"judge/style_{name}/mean" for name in STYLES)
 """Figures of a step: means over its replies."""
-UNSCORED = "unscored"
-SECOND = "second_judge"
-REWARD = "reward"
+SECOND = "val-aux/personaemp/second/mean@1"
+"""What a second judge makes of the validation's replies, at the steps that validate."""
+_MOST, _LEAST = "critic/score/max", "critic/score/min"
 _LEAST_SD = 0.1
 """Relative to the mean: a counter that hardly moves at first would make any change look enormous."""
 
@@ -30,15 +32,9 @@ def reason_to_stop(steps: Figures, rules: StopConfig) -> str | None:
     recent = steps[-rules.patience :]
     if len(recent) < rules.patience:
         return None
-    unscored = [step.get(UNSCORED, 0.0) for step in recent]
-    if min(unscored) > rules.max_unscored:
+    if all(step.get(_MOST, 1.0) == step.get(_LEAST, 0.0) for step in recent):
         return (
-            f"more than {rules.max_unscored:.0%} of the replies were unscored in the last {rules.patience} steps "
-            f"(newest {unscored[-1]:.0%}): look at the judge's server, then start again"
-        )
-    if all(step.get("reward_spread") == 0.0 for step in recent):
-        return (
-            f"all rewards of each group were equal in the last {rules.patience} steps, which teaches nothing: "
+            f"all rewards were equal in each of the last {rules.patience} steps, which teaches nothing: "
             "run `attune-train judge-check`, or raise the rollout temperature"
         )
     return _hacking(steps, recent, rules)

@@ -1,14 +1,23 @@
 import asyncio
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.fakes.examples import examples
 from tests.fakes.scripted_server import ScriptedServer
 from training.errors import ConfigError
-from training.example import Example, Memory, PromptMessage, Split
+from training.example import PromptMessage
 from training.grpo import command, train
 from training.grpo_config import GrpoConfig, load_grpo_config
+from training.personaemp.dataset import Writer, path_of
+from training.personaemp.identity import Identity
+from training.personaemp.manifest import BuildInfo
+from training.personaemp.split import SplitRule
 from training.preflight import check
 from training.tiny import make_tiny_qwen3
 
@@ -20,38 +29,34 @@ VERL_DEFAULTS = {
         "apply_chat_template_kwargs": {},
     },
     "actor_rollout_ref": {"model": {"path": "", "lora_rank": 0}},
-    "reward": {"custom_reward_function": {"path": None, "name": None}},
+    "reward": {
+        "custom_reward_function": {"path": None, "name": None},
+        "reward_manager": {"source": "register", "name": "naive", "module": {"path": None}},
+    },
     "trainer": {
         "default_local_dir": "", "logger": [], "resume_mode": "auto", "rollout_data_dir": None,
         "validation_data_dir": None, "n_gpus_per_node": 8, "nnodes": 1, "total_training_steps": None,
+        "v1": {"sampler": {"custom_sampler": {"path": None, "name": None}}},
     },
 }  # fmt: skip
 
 
-def example(number: int, words: int = 5) -> Example:
-    return Example(
-        id=f"ex_{number}",
-        person=f"p_{number}",
-        category="emotional_support",
-        query="I am tired.",
-        prompt=(PromptMessage(role="user", content="tired " * words),),
-        persona="A calm person.",
-        situation="At home.",
-        memory=(Memory("Has a dog."),),
-        big_five={},
-    )
+IDENTITY = Identity("set_for_runs", "00" * 32, datetime(2026, 1, 1, tzinfo=UTC))
+PROMPT = (PromptMessage(role="user", content="I am tired."),)
 
 
-def write(directory: Path, split: Split, examples: list[Example]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def write(directory: Path, prompt: tuple[PromptMessage, ...] = PROMPT) -> Path:
+    """Write a data set of sixty people."""
+    with Writer.open(directory, IDENTITY) as writer:
+        for one in examples(60, each=1):
+            writer.add(replace(one, prompt=prompt))
+        writer.finish(SplitRule(ood=False), BuildInfo())
+    return directory
 
-    from training.personaemp.dataset import path_of
 
-    directory.mkdir(exist_ok=True)
-    rows = [one.row(index) for index, one in enumerate(examples)]
-    schema = None if rows else pa.schema([("prompt", pa.string())])
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path_of(directory, split))
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("made") / "data")
 
 
 @pytest.fixture(scope="session")
@@ -60,16 +65,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(tmp_path: Path, model: Path) -> GrpoConfig:
+def config(tmp_path: Path, model: Path, dataset: Path) -> GrpoConfig:
     """A run that could begin but for its judge, whose port nobody listens on."""
     defaults = tmp_path / "env/lib/python3.11/site-packages/verl/trainer/config/_generated_ppo_trainer.yaml"
     defaults.parent.mkdir(parents=True)
     defaults.write_text(yaml.safe_dump(VERL_DEFAULTS), encoding="utf-8")
-    write(tmp_path / "data", "train", [example(number) for number in range(4)])
-    write(tmp_path / "data", "test", [example(9)])
     (tmp_path / "judge.toml").write_text('[endpoint]\nmodel = "judge"\nbase_url = "http://127.0.0.1:9/v1"\n')
     attune = {
-        "data": tmp_path / "data", "judge": tmp_path / "judge.toml", "out": tmp_path / "out", "device": "cpu",
+        "data": dataset, "judge": tmp_path / "judge.toml", "out": tmp_path / "out", "device": "cpu",
         "environment": tmp_path / "env", "accept_failed_judge": True,
     }  # fmt: skip
     verl = {"data": {"train_batch_size": 2}, "actor_rollout_ref": {"model": {"path": str(model)}}}
@@ -105,7 +108,7 @@ async def test_with_a_judge_that_answers_nothing_is_wrong(config: GrpoConfig) ->
         ("attune.judge", "nowhere.toml", "see configs/judge.toml"),
         ("verl.data.train_batchsize", 2, "train_batch_size was meant?"),
         ("verl.reward_model", {"enable": True}, "verl 0.9 ignores it"),
-        ("verl.data.train_batch_size", 64, "does not fit into 4 rows"),
+        ("verl.data.train_batch_size", 64, "does not fit into 54 rows"),
         ("verl.actor_rollout_ref.model.path", "./nowhere", "no model in"),
         ("verl.actor_rollout_ref.model.path", None, "no base model is named"),
         ("attune.environment", "nowhere", "make setup-train"),
@@ -123,14 +126,23 @@ def test_a_judge_that_does_not_answer_is_said(config: GrpoConfig) -> None:
 
 
 def test_prompts_that_do_not_fit_are_measured_and_never_cut(config: GrpoConfig, tmp_path: Path) -> None:
-    write(tmp_path / "data", "train", [example(number, words=900) for number in range(4)])
-    (problem,) = (one for one in check(config) if "max_prompt_length" in one)
+    long = write(tmp_path / "long", (PromptMessage(role="user", content="tired " * 900),))
+    (problem,) = (one for one in check(changed(config, "attune.data", long)) if "max_prompt_length" in one)
     assert "512 are allowed" in problem
 
 
 def test_an_empty_split_is_said(config: GrpoConfig, tmp_path: Path) -> None:
-    write(tmp_path / "data", "test", [])
-    assert any("the split test" in problem and "empty" in problem for problem in check(config))
+    data = Path(shutil.copytree(config.attune.data, tmp_path / "copy"))
+    pq.write_table(pq.read_table(path_of(data, "test")).slice(0, 0), path_of(data, "test"))
+    assert any(
+        "the split test" in problem and "empty" in problem for problem in check(changed(config, "attune.data", data))
+    )
+
+
+def test_a_data_set_that_was_changed_is_refused(config: GrpoConfig, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(config.attune.data, tmp_path / "copy"))
+    shutil.copy(path_of(data, "test"), path_of(data, "train"))
+    assert any("is not the file that was written" in problem for problem in check(changed(config, "attune.data", data)))
 
 
 def test_too_little_memory_is_known_beforehand(config: GrpoConfig) -> None:
@@ -142,7 +154,7 @@ def test_too_little_memory_is_known_beforehand(config: GrpoConfig) -> None:
 def test_the_command_names_the_data_the_reward_and_where_everything_goes(config: GrpoConfig, tmp_path: Path) -> None:
     said = command(config)
     assert said[:3] == [str(tmp_path / "env/bin/python"), "-m", "verl.trainer.main_ppo"]
-    assert f"data.train_files={tmp_path / 'data/train.parquet'}" in said
+    assert f"data.train_files={config.attune.data / 'train.parquet'}" in said
     assert "reward.custom_reward_function.path='pkg://training.reward'" in said
     assert "trainer.device=cpu" in said
 

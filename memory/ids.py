@@ -15,6 +15,7 @@ import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TICK_NS = 4_000
+_TICK_CHARS = 10
 _PATTERN = re.compile(rf"[a-z]{{2,8}}_[{_ALPHABET}]{{26}}")
 _lock = threading.Lock()
 _last_tick = 0
@@ -35,6 +36,12 @@ def derived_id(prefix: str, *parts: str) -> str:
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
     bits = int.from_bytes(digest) >> (256 - 130)
     return f"{prefix}_" + "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def moved_id(id: str, person_id: str) -> str:
+    """Make the id that a thing of another installation has as this person's: always the same, sorting as before."""
+    prefix, _, rest = id.partition("_")
+    return f"{prefix}_{rest[:_TICK_CHARS]}{derived_id(prefix, person_id, id)[len(prefix) + 1 + _TICK_CHARS :]}"
 
 
 def is_id(value: str, prefix: str | None = None) -> bool:

@@ -15,6 +15,7 @@ Role = Literal["user", "assistant"]
 MessageStatus = Literal["complete", "partial", "failed", "retracted"]
 FactStatus = Literal["active", "superseded", "forgotten"]
 FactOrigin = Literal["stated", "inferred", "edited"]
+FactReview = Literal["confirmed", "declined"]
 JobStatus = Literal["pending", "running", "done", "failed"]
 CrisisLevel = Literal["none", "concern", "high", "imminent"]
 
@@ -141,6 +142,13 @@ class Fact:
     superseded_by: str | None = None
     created_at: datetime | None = None
     last_recalled_at: datetime | None = None
+    review: FactReview | None = None
+    """What the person said of it when asked; None while they did not."""
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether it was inferred and the person has not said that it is right."""
+        return self.origin == "inferred" and self.review != "confirmed"
 
 
 @dataclass(frozen=True, slots=True)

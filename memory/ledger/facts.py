@@ -309,6 +309,7 @@ async def _read(connection: AsyncConnection, person_id: str, query: Any) -> list
             superseded_by=row.superseded_by,
             created_at=row.created_at,
             last_recalled_at=row.last_recalled_at,
+            review=row.review,
         )
         for row in rows
     ]

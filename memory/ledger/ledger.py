@@ -14,6 +14,7 @@ from memory.ledger.erasures import Erasures
 from memory.ledger.facts import Facts
 from memory.ledger.feedback import Feedback
 from memory.ledger.histories import Histories
+from memory.ledger.holdings import Holdings
 from memory.ledger.jobs import Jobs
 from memory.ledger.keys import Keys
 from memory.ledger.messages import Messages
@@ -21,6 +22,7 @@ from memory.ledger.policies import Policies
 from memory.ledger.policy_turns import PolicyTurns
 from memory.ledger.presence import Presence
 from memory.ledger.reflections import Reflections
+from memory.ledger.restoring import Restoring
 from memory.ledger.safety_counts import SafetyCounts
 from memory.ledger.settings import PersonSettings
 from memory.ledger.trait_controls import TraitControls
@@ -50,6 +52,8 @@ class Ledger:
         self.policies = Policies(database)
         self.datasets = Datasets(database)
         self.policy_turns = PolicyTurns(database)
+        self.holdings = Holdings(database)
+        self.restoring = Restoring(database)
         self.audit = Audit(database)
         self.safety_counts = SafetyCounts(database)
 

@@ -171,6 +171,8 @@ facts = Table(
     Column("status", CleanText, nullable=False),
     # Not a foreign key: what superseded a fact may be forgotten while the fact stays superseded.
     Column("superseded_by", CleanText),
+    # What the person said of it when asked: "confirmed", "declined", or NULL while they did not.
+    Column("review", CleanText),
     _time("created_at"),
     _time("last_recalled_at", nullable=True),
     UniqueConstraint("person_id", "id"),

@@ -104,7 +104,8 @@ def _checks(path: Path) -> dict[str, tuple[set[str], list[object]]]:
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT IN ('alembic_version')"
         found: dict[str, tuple[set[str], list[object]]] = {}
         for name, sql in connection.execute(query):
-            lines = {line.strip().rstrip(",") for line in (sql or "").splitlines()[1:]}
+            # A column that a migration adds stands in the line of the last one before.
+            lines = {line.strip().rstrip(",") for line in (sql or "").replace(", ", ",\n").splitlines()[1:]}
             keys = sorted(tuple(row[2:]) for row in connection.execute(f"PRAGMA foreign_key_list({name})"))
             found[name] = (lines, list(keys))
         return found

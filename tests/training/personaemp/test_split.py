@@ -1,10 +1,14 @@
+import hashlib
 import random
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kmodes.kmodes import KModes
+from sklearn.metrics import silhouette_score
 
 from training.errors import DatasetError
 from training.example import TRAITS, Split
@@ -83,6 +87,18 @@ def test_thousands_of_people_are_divided_too() -> None:
     people = crowd(((0, 0, 2, 2, 1), 3000), ((2, 1, 0, 0, 2), 2000), noise=2)
     counts = Counter(plan_splits(people, SplitRule()).splits.values())
     assert counts.total() == 5000 and 0.09 < counts["test"] / (counts["test"] + counts["train"]) < 0.11
+
+
+def test_the_silhouette_is_that_of_the_field() -> None:
+    people = crowd(((0, 0, 2, 2, 1), 90), ((2, 1, 0, 0, 2), 60), ((1, 1, 1, 1, 1), 1), noise=2)
+    found = plan_splits(people, SplitRule()).clustering
+    assert found is not None
+    for k, silhouette in found.silhouettes.items():
+        # The order in which people come to KModes is that of the split.
+        order = sorted(people, key=lambda person: hashlib.sha256(f"0\0{person}".encode()).digest())
+        profiles = np.array([people[person] for person in order])
+        labels = KModes(n_clusters=k, init="Cao", n_init=1, random_state=0).fit(profiles).predict(profiles)
+        assert silhouette == pytest.approx(silhouette_score(profiles, labels, metric="hamming"))
 
 
 def test_a_profile_follows_the_order_of_the_traits() -> None:

@@ -113,7 +113,7 @@ async def build(
         await caller.check()
         embedder = Embedder(EmbedderConfig(), config.work_dir)
         try:
-            await embedder.ready()
+            embedder.start()
             pipeline = Pipeline(caller, embedder, config.prompt, config.stages, drops)
             sources = Sources(config.sources, identity, ledger)
             progress = Progress(total if limit is None else limit, config.builder, caller.accounts, drops)

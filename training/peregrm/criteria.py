@@ -22,7 +22,7 @@ from training.peregrm.case import Case
 from training.peregrm.config import JudgeConfig, PoolConfig
 from training.peregrm.fence import line
 from training.peregrm.prompts import PACKAGE, person
-from training.peregrm.rubric import Measure, load_rubric
+from training.peregrm.rubric import Measure, Preset, load_rubric
 from training.peregrm.rules import fault
 from training.peregrm.verdict import identity
 
@@ -86,7 +86,7 @@ class PoolWriter:
         broken = ""
         for turn in range(config.tries):
             call = Call(
-                ({"role": "user", "content": self._prompt(case, measure, n)},),
+                ({"role": "user", "content": pool_prompt(case, measure, self._preset, config, n)},),
                 _schema(config),
                 seed=self._seed + n * 1000 + turn,
                 tag="criteria",
@@ -108,17 +108,19 @@ class PoolWriter:
             " for criteria.endpoint, or raise criteria.tries"
         )
 
-    def _prompt(self, case: Case, measure: Measure, n: int) -> str:
-        return fill(
-            load(PACKAGE, "criteria.md"),
-            dimension=measure.name,
-            asks=measure.asks,
-            person=person(case, self._preset),
-            query=line("query", case.query),
-            fewest=str(self.config.fewest),
-            most=str(self.config.most),
-            variety=f"This is ruler {n + 1} of several: find what the others may overlook." if n else "",
-        ).strip()
+
+def pool_prompt(case: Case, measure: Measure, preset: Preset, config: PoolConfig, n: int) -> str:
+    """Return what asks for the `n`th ruler; what all rulers of a dimension share stands first."""
+    return fill(
+        load(PACKAGE, "criteria.md"),
+        dimension=measure.name,
+        asks=measure.asks,
+        person=person(case, preset),
+        query=line("query", case.query),
+        fewest=str(config.fewest),
+        most=str(config.most),
+        variety=f"This is ruler {n + 1} of several: find what the others may overlook." if n else "",
+    ).strip()
 
 
 def writer_identity(config: PoolConfig, preset: str) -> str:

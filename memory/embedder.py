@@ -2,7 +2,8 @@
 
 The default model comes from the weights package that is installed beside us, so that no hub is asked; its weights are
 checked against their known digest before they are loaded. Importing this module imports no torch. The model reads
-English; `familiarity` says how much of a text it can read at all.
+English; `familiarity` says how much of a text it can read at all. `everyday` are the vectors of what anybody may ask of
+an assistant: what is near to those is near to everything.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,6 +62,7 @@ class _Loaded:
     tokenizer: Any
     """A copy for asking about words: a tokenizer keeps the padding of its last call, and the model's is in use."""
     identity: EmbedderIdentity
+    everyday: Vectors
 
 
 class Embedder:
@@ -92,6 +95,15 @@ class Embedder:
             EmbedderError: it is not loaded yet.
         """
         return self._ready().identity
+
+    @property
+    def everyday(self) -> Vectors:
+        """The unit vectors of some everyday requests, made once while loading; one per row.
+
+        Raises:
+            EmbedderError: the model is not loaded yet.
+        """
+        return self._ready().everyday
 
     @property
     def directory(self) -> Path:
@@ -177,17 +189,7 @@ class Embedder:
         return self._loading.result()
 
     def _encode(self, texts: list[str], batch_size: int) -> Vectors:
-        vectors = _translated(
-            "embedding failed",
-            lambda: self._ready().model.encode(
-                texts,
-                batch_size=batch_size,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            ),
-        )
-        return np.asarray(vectors, dtype=np.float32)
+        return _encoded(self._ready().model, texts, batch_size)
 
     def _remember(self, vectors: dict[str, Vectors]) -> None:
         for text, vector in vectors.items():
@@ -196,6 +198,16 @@ class Embedder:
                 self._cache.move_to_end(text)
         while len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
+
+
+def _encoded(model: Any, texts: list[str], batch_size: int) -> Vectors:
+    vectors = _translated(
+        "embedding failed",
+        lambda: model.encode(
+            texts, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+        ),
+    )
+    return np.asarray(vectors, dtype=np.float32)
 
 
 def _load(config: EmbedderConfig, cache_dir: Path) -> _Loaded:
@@ -215,7 +227,9 @@ def _load(config: EmbedderConfig, cache_dir: Path) -> _Loaded:
     model = _translated(f"cannot load the embedding model from {directory}", load)
     dimension = int(model.get_embedding_dimension())
     tokenizer = copy.deepcopy(model.tokenizer)
-    return _Loaded(model, tokenizer, EmbedderIdentity(config.model, revision, dimension))
+    requests = files("memory").joinpath("everyday.txt").read_text(encoding="utf-8").splitlines()
+    everyday = _encoded(model, requests, _STRETCH)
+    return _Loaded(model, tokenizer, EmbedderIdentity(config.model, revision, dimension), everyday)
 
 
 def _locate(config: EmbedderConfig, cache_dir: Path, *, download: bool = False) -> Path:

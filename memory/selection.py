@@ -1,9 +1,10 @@
 """Which facts a message calls up, of those that are known: the scores and the choice, without any storage.
 
 Shared by `Recall`, which reads facts from ledger and index, and by training, whose facts come from records: the same
-facts and the same message give the same choice. A fact's score is half the nearness of the message to the fact, half
-the nearness of the message's single words to it (a long message hides what one word says), and a little for words that
-both share.
+facts and the same message give the same choice. Whether a fact belongs to a message at all, and which of those that do
+belongs most, are two questions with a number each. The score admits: half the nearness of the message to the fact,
+half the nearness of the message's single words to it (a long message hides what one word says), and a little for words
+that both share. The rank orders what is admitted: the same, less what is near to everything.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ CANDIDATES = 64
 _WORDS = 16
 _TOP_SHARE = 5
 """Of every so many words one counts, the one nearest to the fact: most words of a message are about something else."""
+_TELLING_SHARE = 3
+"""For ranking, one of every so many: they are taken above the mean of the facts, so the others would count nothing."""
+_EVERYDAY = 8
+"""A fact is as near to everyday requests in general as to the nearest so many of them."""
+_EVERYDAY_WEIGHT = 0.5
+"""Takes off half of that, as cross-domain similarity local scaling does for what is near to everything."""
+_OWN_WEIGHT = 0.3
+"""And so much of its nearness to the middle of the facts found, most of whom say something alike."""
 _READABLE = 0.7
 """Share of words the model must know; below, it finds everything similar, and only shared words tell."""
 _BESIDE_THE_BEST = 0.6
@@ -39,6 +48,8 @@ class Scored:
 
     neighbour: Neighbour
     score: float
+    rank: float
+    """Greater belongs more; comparable only among the facts of one message."""
 
 
 async def score(
@@ -47,7 +58,9 @@ async def score(
     embedder: Embedder,
     config: RecallConfig,
 ) -> list[Scored]:
-    """Return the facts that belong to `message`, best first; `near` gives the `CANDIDATES` nearest to a vector.
+    """Return the facts that belong to `message`, those that rank highest first; `near` gives the `CANDIDATES` nearest.
+
+    Where `min_score` is not positive, nothing is held to be off the point.
 
     Raises:
         EmbedderError: the embedding model is not loaded, or failed.
@@ -58,28 +71,30 @@ async def score(
     found = await near(vectors[0])
     if not found:
         return []
-    meaning = _nearness(vectors[0], vectors[1:], np.stack([one.vector for one in found]))
-    common = shared(words, [content_words(one.text) for one in found])
+    facts = np.stack([one.vector for one in found])
+    lexical = config.lexical_weight * np.array(shared(words, [content_words(one.text) for one in found]))
+    admitted = _nearness(vectors[0], vectors[1:], facts) + lexical
+    ranked = _specific(vectors[0], vectors[1:], facts, embedder.everyday) + lexical
     readable = embedder.familiarity(message) >= _READABLE
     scored = [
-        Scored(one, float(nearness) + config.lexical_weight * lexical)
-        for one, nearness, lexical in zip(found, meaning, common, strict=True)
-        if readable or lexical > 0
+        Scored(one, float(score), float(rank))
+        for one, score, rank, common in zip(found, admitted, ranked, lexical, strict=True)
+        if readable or common > 0
     ]
     best = max((one.score for one in scored), default=0.0)
-    floor = max(config.min_score, _BESIDE_THE_BEST * best)
-    return sorted((one for one in scored if one.score >= floor), key=lambda one: -one.score)
+    floor = max(config.min_score, _BESIDE_THE_BEST * best) if config.min_score > 0 else config.min_score
+    return sorted((one for one in scored if one.score >= floor), key=lambda one: -one.rank)
 
 
 def choose(
     scored: Sequence[Scored], facts: Mapping[str, Fact], excluded: frozenset[str], budget: int, limit: int
 ) -> tuple[RecalledFact, ...]:
-    """Choose in order of score, the newer of equals first, what is in `facts`, new, allowed and fits.
+    """Choose in order of rank, the newer of equals first, what is in `facts`, new, allowed and fits.
 
     Facts that rest on nothing but the `excluded` messages are left out; `budget` is in tokens.
     """
     held = [found for found in scored if found.neighbour.fact_id in facts]
-    held.sort(key=lambda found: (round(found.score, 2), facts[found.neighbour.fact_id].valid_from), reverse=True)
+    held.sort(key=lambda found: (round(found.rank, 2), facts[found.neighbour.fact_id].valid_from), reverse=True)
     chosen: list[Scored] = []
     for found in held:
         fact = facts[found.neighbour.fact_id]
@@ -120,6 +135,18 @@ def _nearness(message: Vectors, words: Vectors, facts: Vectors) -> Vectors:
     counted = math.ceil(len(words) / _TOP_SHARE)
     single: Vectors = np.sort(facts @ words.T, axis=1)[:, -counted:].mean(axis=1)
     return (whole + single) / np.float32(2)
+
+
+def _specific(message: Vectors, words: Vectors, facts: Vectors, everyday: Vectors) -> Vectors:
+    """Return how much nearer each fact is to this message than to any: comparable among these facts alone."""
+    whole: Vectors = facts @ message
+    if len(words):
+        single = facts @ words.T
+        counted = math.ceil(len(words) / _TELLING_SHARE)
+        whole = (whole + np.sort(single - single.mean(axis=0), axis=1)[:, -counted:].mean(axis=1)) / np.float32(2)
+    anyhow = np.sort(facts @ everyday.T, axis=1)[:, -_EVERYDAY:].mean(axis=1)
+    alike: Vectors = facts @ facts.mean(axis=0)
+    return whole - np.float32(_EVERYDAY_WEIGHT) * anyhow - np.float32(_OWN_WEIGHT) * alike
 
 
 def _rests_on(fact: Fact, excluded: frozenset[str]) -> bool:

@@ -27,6 +27,8 @@ from assistant.routes import (
     openai,
     persona,
     policies,
+    portability,
+    reports,
     safety,
     settings,
     users,
@@ -49,6 +51,8 @@ ROUTES = (
     jobs,
     audit,
     policies,
+    portability,
+    reports,
     health,
 )
 
@@ -69,7 +73,12 @@ def create_app(config: AssistantConfig, *, open: Open | None = None) -> FastAPI:
     errors: dict[int | str, dict[str, Any]] = {code: {"model": wire.ErrorEnvelope} for code in ("4XX", "5XX")}
     app = FastAPI(title="Attune", version="0.1.0", lifespan=lifespan, responses=errors)
     install(app)
-    app.add_middleware(Boundary, max_body_bytes=config.server.max_body_bytes, unlimited=("/v1/admin/import/",))
+    app.add_middleware(
+        Boundary,
+        max_body_bytes=config.server.max_body_bytes,
+        max_header_bytes=config.server.max_header_bytes,
+        unlimited=("/v1/admin/import/", "/v1/me/import"),
+    )
     for routes in ROUTES:
         app.include_router(routes.router)
     return app

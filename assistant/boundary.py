@@ -13,16 +13,18 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant import wire
+from assistant import logs, wire
 from assistant.errors import (
     AttuneError,
     BadRequestError,
     ConflictError,
+    HeadersTooLargeError,
     InvalidRequestError,
     NotFoundError,
     ProtocolError,
     TooLargeError,
 )
+from assistant.metrics import Metrics
 from memory import errors as memory_errors
 from memory.ledger.columns import UnstorableError
 from memory.ledger.page import InvalidCursorError
@@ -33,10 +35,13 @@ log = logging.getLogger(__name__)
 class Boundary:
     """Pure ASGI middleware: gives each response its id and timing, and refuses bodies over the limit."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, unlimited: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, max_header_bytes: int, unlimited: tuple[str, ...] = ()
+    ) -> None:
         """`unlimited` are path prefixes whose bodies are streamed and bounded by the route itself."""
         self._app = app
         self._max = max_body_bytes
+        self._max_headers = max_header_bytes
         self._unlimited = unlimited
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,9 +52,15 @@ class Boundary:
         started, request_id = perf_counter(), f"req_{uuid4().hex}"
         scope.setdefault("state", {})["request_id"] = request_id
 
+        token = logs.request_id.set(request_id)
+        status = 0
+
         async def send_marked(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 spent = (perf_counter() - started) * 1000
+                _count(scope, status, spent / 1000)
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
@@ -57,14 +68,25 @@ class Boundary:
                 ]
             await send(message)
 
+        try:
+            await self._limited(scope, receive, send_marked)
+        finally:
+            logs.ACCESS.info("served", extra=_served(scope, status, (perf_counter() - started) * 1000))
+            logs.request_id.reset(token)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(self._unlimited):
-            await self._app(scope, receive, send_marked)
+            await self._app(scope, receive, send)
+            return
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > self._max_headers:
+            too_large = HeadersTooLargeError(f"the request's headers are over {self._max_headers} bytes")
+            await respond(Request(scope), too_large)(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._max:
-            await self._refuse(scope, receive, send_marked)
+            await self._refuse(scope, receive, send)
             return
-        await self._app(scope, self._counted(receive), send_marked)
+        await self._app(scope, self._counted(receive), send)
 
     def _counted(self, receive: Receive) -> Receive:
         """Count the body while it is read, for clients that do not say its length."""
@@ -83,6 +105,25 @@ class Boundary:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = TooLargeError(f"the request body is over {self._max} bytes")
         await respond(Request(scope), error)(scope, receive, send)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route, which names nobody; paths hold ids."""
+    return getattr(scope.get("route"), "path", "unknown")
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    runtime = getattr(scope["app"].state, "runtime", None)
+    if runtime is None:
+        return
+    metrics: Metrics = runtime.metrics
+    metrics.requests.labels(scope["method"], _route(scope), str(status)).inc()
+    metrics.request_seconds.labels(scope["method"], _route(scope)).observe(seconds)
+
+
+def _served(scope: Scope, status: int, ms: float) -> dict[str, object]:
+    """What is logged of a request: neither its path, which holds ids, nor its query, body or key."""
+    return {"method": scope["method"], "route": _route(scope), "status": status, "ms": round(ms, 1)}
 
 
 def respond(request: Request, error: AttuneError) -> JSONResponse:

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from assistant.config import ModelConfig
 from assistant.errors import ModelError
 from assistant.line import Line
 from assistant.metrics import Metrics
-from assistant.models.door import ChatMessage, Finished, Prompt, Sampling, Situation, TextDelta
+from assistant.models.door import ChatMessage, Prompt, Sampling, Situation
 from assistant.prompt import compose, prompt_hash
 from assistant.reminder import LOOKBACK, due
 from assistant.rollout.answering import Answerer, Answering
@@ -35,6 +36,7 @@ from memory.errors import MemoryLayerError
 from memory.ids import new_id
 from memory.ledger.ledger import Ledger
 from memory.ledger.messages import JobRequest
+from memory.ledger.policy_turns import Outcome
 from memory.ledger.safety_counts import SafetyEvent
 from memory.persona.beliefs import Beliefs
 from memory.recall import Recall
@@ -184,22 +186,12 @@ class Chat:
 
     async def answer(self, stored: Stored, stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
         """Yield the events of the turn; the last is the stored reply, its retraction, or an error."""
-        answerer = self._answering.choose(stored.message.conversation_id, _last_version(stored.history))
-        with self._answering.speaking(answerer):
-            async with aclosing(self._answer(stored, answerer, stream_id, stop)) as events:
-                async for event in events:
-                    yield event
-
-    async def _answer(
-        self, stored: Stored, answerer: Answerer, stream_id: str, stop: asyncio.Event
-    ) -> AsyncGenerator[wire.Event]:
-        """The turn, answered by this policy from its beginning to its end."""
         clock = _Clock()
         message, screened = stored.message, stored.screen
         yield wire.MessageCreated(
             message=wire_message(message), stream_id=stream_id, conversation_id=message.conversation_id
         )
-        for notice in self._notices(stored, answerer):
+        for notice in self._notices(stored):
             yield notice
         recollection, person, reminder = await asyncio.gather(
             self._recollect(stored), self._persona(stored), self._reminder(stored)
@@ -226,34 +218,30 @@ class Chat:
                 await self._tally("card", screened.level)
             yield safety
         explanation = {
-            "policy_version": answerer.version,
-            "preset": answerer.config.preset,
-            "prompt_hash": prompt_hash(answerer.config.preset),
+            **_by(self._choose(stored)),
             "fact_ids": [recalled.fact.id for recalled in recollection.facts],
             "recall": recollection.status,
             "persona_version": person.version if person else None,
             "plan": support.as_dict(),
             "crisis_level": screened.level,
         }
-        prompt = self._compose(stored, answerer, recollection, person, support)
         self._checkpoint("composed")
-        async for event in self._reply(stored, answerer, prompt, explanation, clock, stop):
+        compose_for = partial(self._compose, stored, recollection, person, support)
+        async for event in self._reply(stored, compose_for, explanation, clock, stop):
             yield event
 
     async def _reply(
         self,
         stored: Stored,
-        answerer: Answerer,
-        prompt: Prompt,
+        compose_for: Callable[[Answerer], Prompt],
         explanation: dict[str, Any],
         clock: _Clock,
         stop: asyncio.Event,
     ) -> AsyncIterator[wire.Event]:
         """Speak, then commit what was said."""
         speech, careful, seq, failure = Speech(), stored.screen.level != "none", 0, None
-        stream = answerer.model.stream(prompt, _sampling(stored, answerer.config))
         try:
-            async with aclosing(self._in_turn(stored, speech, stream, clock, stop)) as pieces:
+            async with aclosing(self._in_turn(stored, speech, compose_for, explanation, clock, stop)) as pieces:
                 async for text in pieces:
                     seq += 1
                     if seq == 1:
@@ -264,12 +252,13 @@ class Chat:
                     if seq == 1:
                         self._checkpoint("speaking")
         except ModelError as error:
-            self._metrics.model_errors.labels(error.code, answerer.version).inc()
+            self._metrics.model_errors.labels(error.code, explanation["policy_version"]).inc()
             failure = error
         clock.mark("spoken")
         if seq or failure is not None:
-            waited_ms = clock.marks.get("first_token", clock.marks["spoken"])
-            self._answering.count(answerer.version, "failed" if failure is not None else "answered", waited_ms)
+            first_token_ms = clock.marks.get("first_token", clock.marks["spoken"]) - clock.marks.get("waited", 0.0)
+            outcome: Outcome = "failed" if failure is not None else "answered"
+            self._answering.count(explanation["policy_version"], outcome, first_token_ms)
         self._checkpoint("spoken")
         replacement = self._replacement(stored, speech, failure)
         if replacement is not None:
@@ -286,21 +275,28 @@ class Chat:
         self,
         stored: Stored,
         speech: Speech,
-        stream: AsyncGenerator[TextDelta | Finished],
+        compose_for: Callable[[Answerer], Prompt],
+        explanation: dict[str, Any],
         clock: _Clock,
         stop: asyncio.Event,
     ) -> AsyncGenerator[str]:
-        """Wait in line for the model, then pass on what it says; leaving the line unheard is stopping."""
+        """Wait in line for the model, then pass on what it says; leaving the line unheard is stopping.
+
+        The policy is chosen when the turn has come, so that nobody who waits is answered by one that was taken back.
+        """
         async with self._line.place(stored.message.person_id, stop, urgent=stored.screen.crisis) as come:
             waited_ms = clock.mark("waited") - clock.marks.get("recall", 0.0)
             self._metrics.waited.observe(max(0.0, waited_ms) / 1000)
             if not come:
                 speech.outcome = "stopped"
                 return
-            careful = stored.screen.level != "none"
-            async with aclosing(speech.listen(stream, stop, careful=careful)) as pieces:
-                async for text in pieces:
-                    yield text
+            careful, answerer = stored.screen.level != "none", self._choose(stored)
+            explanation.update(_by(answerer))
+            with self._answering.speaking(answerer):
+                stream = answerer.model.stream(compose_for(answerer), _sampling(stored, answerer.config))
+                async with aclosing(speech.listen(stream, stop, careful=careful)) as pieces:
+                    async for text in pieces:
+                        yield text
 
     def _replacement(self, stored: Stored, speech: Speech, failure: ModelError | None) -> str | None:
         """The fixed supportive text, where the model's words were unsafe or none came for a person in crisis."""
@@ -355,6 +351,7 @@ class Chat:
             usage=wire.Usage(prompt_tokens=speech.prompt_tokens, completion_tokens=speech.completion_tokens),
             policy_version=explanation["policy_version"],
             timings=clock.marks,
+            finish_reason="length" if speech.cut else "stop",
         )
 
     async def _recollect(self, stored: Stored) -> Recollection:
@@ -390,10 +387,10 @@ class Chat:
     def _compose(
         self,
         stored: Stored,
-        answerer: Answerer,
         recollection: Recollection,
         person: Persona | None,
         support: SupportPlan,
+        answerer: Answerer,
     ) -> Prompt:
         facts = tuple(recalled.fact.text for recalled in recollection.facts)
         messages = compose(
@@ -412,11 +409,14 @@ class Chat:
         situation = Situation(stored.message.text, support, facts, replies)
         return Prompt(messages, situation, cache_salt=stored.message.person_id)
 
-    def _notices(self, stored: Stored, answerer: Answerer) -> Sequence[wire.Notice]:
+    def _choose(self, stored: Stored) -> Answerer:
+        return self._answering.choose(stored.message.conversation_id, _last_version(stored.history))
+
+    def _notices(self, stored: Stored) -> Sequence[wire.Notice]:
         if stored.history:
             return ()
         notices = [wire.Notice(code="ai", text=self._ai_notice)]
-        identity = answerer.model.identity
+        identity = self._choose(stored).model.identity
         if identity.engine == "builtin":
             notices.append(wire.Notice(code="builtin", text=identity.description))
         return notices
@@ -451,6 +451,12 @@ def _sampling(stored: Stored, config: ModelConfig) -> Sampling:
         temperature=configured.temperature if wanted.temperature is None else wanted.temperature,
         max_tokens=min(wanted.max_tokens, configured.max_tokens),
     )
+
+
+def _by(answerer: Answerer) -> dict[str, str]:
+    """Which policy answers, as it is kept with the reply."""
+    preset = answerer.config.preset
+    return {"policy_version": answerer.version, "preset": preset, "prompt_hash": prompt_hash(preset)}
 
 
 def _last_version(history: Sequence[Message]) -> str | None:

@@ -66,9 +66,7 @@ class ServerConfig(BaseModel):
     """`json`: one object a line on standard error, with each request, and never with what people said."""
     messages_per_minute: int = Field(default=20, ge=0, description="Of one person; 0 allows any number.")
     streams_at_once: int = Field(default=2, ge=0, description="Replies to one person; 0 allows any number.")
-    replies_at_once: int = Field(
-        default=32, ge=1, description="Replies to everybody; more wait in line."
-    )
+    replies_at_once: int = Field(default=32, ge=1, description="Replies to everybody; more wait in line.")
     waiting_line: int = Field(default=64, ge=0, description="Replies that may wait; more are refused with 503.")
 
 

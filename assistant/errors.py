@@ -39,6 +39,12 @@ class BadRequestError(AttuneError):
     type = "invalid_request_error"
 
 
+class UnsupportedParameterError(BadRequestError):
+    """A parameter asks for something that is not offered here; leave it out."""
+
+    code = "unsupported_parameter"
+
+
 class AuthenticationError(AttuneError):
     """No key, or one that is unknown or revoked."""
 
@@ -83,6 +89,13 @@ class TooLargeError(AttuneError):
     status = 413
     code = "too_large"
     type = "invalid_request_error"
+
+
+class HeadersTooLargeError(TooLargeError):
+    """The first line and the headers of the request are over their limit."""
+
+    status = 431
+    code = "headers_too_large"
 
 
 class InvalidRequestError(AttuneError):

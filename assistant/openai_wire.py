@@ -1,4 +1,8 @@
-"""The OpenAI-compatible shapes we accept and answer with; unknown request fields are ignored, as clients expect."""
+"""The OpenAI-compatible shapes we accept and answer with.
+
+Unknown request fields are ignored, as clients expect; known ones that ask for what is not offered are refused, so that
+nobody waits for a tool call that never comes. Their neutral values, which SDKs send by themselves, are accepted.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from assistant.errors import UnsupportedParameterError
 from assistant.wire import Text
 
 
@@ -53,10 +58,63 @@ class ChatCompletionRequest(Lenient):
     max_completion_tokens: int | None = Field(default=None, ge=1)
     stop: str | list[str] | None = None
     seed: int | None = None
-    n: Literal[1] | None = None
+    n: int | None = None
+    tools: Any = None
+    tool_choice: Any = None
+    functions: Any = None
+    function_call: Any = None
+    response_format: Any = None
+    logprobs: Any = None
+    top_logprobs: Any = None
+    logit_bias: Any = None
+    frequency_penalty: Any = None
+    presence_penalty: Any = None
+    modalities: Any = None
+    audio: Any = None
+    prediction: Any = None
+    web_search_options: Any = None
     user: Text | None = Field(default=None, max_length=256)
     safety_identifier: Text | None = Field(default=None, max_length=256)
     metadata: Metadata | None = None
+
+
+_REPAIRS = {
+    "tools": "Attune calls no tools",
+    "tool_choice": "Attune calls no tools",
+    "functions": "Attune calls no functions",
+    "function_call": "Attune calls no functions",
+    "response_format": "replies are plain text; ask for the form in words",
+    "n": "a message has one reply; POST /v1/messages/{id}/regenerate gives another",
+    "logprobs": "probabilities are not told",
+    "top_logprobs": "probabilities are not told",
+    "logit_bias": "words cannot be weighted",
+    "frequency_penalty": "use temperature or top_p",
+    "presence_penalty": "use temperature or top_p",
+    "modalities": "replies are text",
+    "audio": "replies are text",
+    "prediction": "replies are not predicted",
+    "web_search_options": "Attune does not search the web",
+}
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "tool_choice": ("none", "auto"),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "n": (1,),
+    "modalities": (["text"],),
+}
+
+
+def refuse_unsupported(request: ChatCompletionRequest) -> None:
+    """Return when everything that is asked for can be given.
+
+    Raises:
+        UnsupportedParameterError: a parameter asks for something else; `param` names it.
+    """
+    for name, repair in _REPAIRS.items():
+        value = getattr(request, name)
+        neutral = (name != "n" and not value) or value is None or value in _NEUTRAL.get(name, ())
+        if not neutral:
+            raise UnsupportedParameterError(f"{name} is not supported: {repair}. Leave it out", param=name)
 
 
 class Metadata(BaseModel):
@@ -66,14 +124,18 @@ class Metadata(BaseModel):
 
     conversation_id: Text | None = None
     memory: Literal["on", "read", "off"] = "on"
+    store: bool = True
+    """False: nothing of the turn is kept; its conversation is incognito, and deleted once it is answered."""
 
 
 ChatCompletionRequest.model_rebuild()
 
 
-def completion(id: str, created: int, text: str, usage: dict[str, Any], metadata: dict[str, str]) -> dict[str, Any]:
+def completion(
+    id: str, created: int, text: str, usage: dict[str, Any], metadata: dict[str, str], finish_reason: str
+) -> dict[str, Any]:
     """A whole answer."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
     return {
         "id": id,
         "object": "chat.completion",

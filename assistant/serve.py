@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 from contextlib import ExitStack
 
 import uvicorn
+from fastapi import FastAPI
 
 from assistant.app import create_app
-from assistant.config import AssistantConfig
+from assistant.config import AssistantConfig, ServerConfig
+from assistant.connections import Patience, protocol
 from assistant.errors import ConfigError
 from assistant.remote import announced
 from assistant.runtime import require_keys
@@ -18,6 +21,10 @@ from memory.ledger.ledger import Ledger
 from memory.lock import DataDirectoryLock
 
 log = logging.getLogger(__name__)
+
+_FAREWELL_S = 5
+"""How long a reply that was stopped has to reach its client."""
+_MANY_FILES = 65536
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -46,10 +53,8 @@ async def serve(config: AssistantConfig) -> None:
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
     await check(config)
-    server = _Server(
-        uvicorn.Config(create_app(config), log_level="warning", lifespan="on", timeout_graceful_shutdown=30)
-    )
-    await server.serve_announced(listener, config, url)
+    allow_many_files()
+    await Server(create_app(config), config.server).serve_announced(listener, config, url)
 
 
 async def check(config: AssistantConfig) -> None:
@@ -66,14 +71,42 @@ async def check(config: AssistantConfig) -> None:
             await require_keys(ledger, config.server.host)
 
 
-class _Server(uvicorn.Server):
-    """A server that says where it answers once it does."""
+def allow_many_files() -> None:
+    """Let this process open as many files and connections as the system allows it; elsewhere than on Unix, nothing."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MANY_FILES) if hard > 0 else _MANY_FILES, hard))
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+
+class Server(uvicorn.Server):
+    """Serves the app with the limits of the configuration; on SIGTERM it drains and ends well."""
+
+    def __init__(self, app: FastAPI, config: ServerConfig) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=protocol(Patience.of(config)),
+                ws="none",
+                h11_max_incomplete_event_size=config.max_header_bytes,
+                timeout_keep_alive=config.keep_alive_s,
+                timeout_graceful_shutdown=math.ceil(config.drain_s) + _FAREWELL_S,
+                log_level="warning",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="on",
+            )
+        )
+        self._app = app
+        self._drain_s = config.drain_s
         self._announcement = ExitStack()
 
     async def serve_announced(self, listener: socket.socket, config: AssistantConfig, url: str) -> None:
+        """Serve, and say where in the data directory and the log as soon as it answers."""
         serving = asyncio.create_task(self.serve(sockets=[listener]))
         while not self.started and not serving.done():
             await asyncio.wait({serving}, timeout=0.02)
@@ -85,6 +118,10 @@ class _Server(uvicorn.Server):
         await serving
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Withdraw the announcement here: afterwards uvicorn ends the process with the signal that stopped it."""
+        """Take no more requests, let replies end, keep in part what takes longer; then the process ends with 0."""
         with self._announcement:
+            draining = asyncio.create_task(self._app.state.runtime.turns.drain(self._drain_s), name="draining")
             await super().shutdown(sockets)
+            await draining
+        if not self.force_exit:
+            self._captured_signals.clear()  # uvicorn would end the process with them, as if it had been killed

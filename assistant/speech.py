@@ -33,6 +33,8 @@ class Speech:
     """Why the reply was unsafe."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cut: bool = False
+    """Whether the model stopped at its most tokens."""
 
     async def listen(
         self, stream: AsyncGenerator[TextDelta | Finished], stop: asyncio.Event, *, careful: bool
@@ -47,6 +49,7 @@ class Speech:
             async for piece in pieces:
                 if isinstance(piece, Finished):
                     self.prompt_tokens, self.completion_tokens = piece.prompt_tokens, piece.completion_tokens
+                    self.cut = piece.reason == "length"
                     break
                 text = cleaned(piece.text)
                 if not careful:

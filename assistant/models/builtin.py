@@ -14,6 +14,7 @@ from typing import Any
 from assistant.errors import ModelRefusedError
 from assistant.models.builtin_reply import reply
 from assistant.models.door import ChatMessage, Finished, ModelIdentity, Prompt, Sampling, TextDelta
+from assistant.models.stops import StopFilter
 
 DESCRIPTION = (
     "No language model is configured. Attune's builtin responder answers: it reflects your words and what you told it,"
@@ -39,10 +40,17 @@ class Builtin:
         if prompt.situation is None:
             raise ModelRefusedError("the builtin responder answers from a situation, and the prompt has none")
         pieces = _PIECE.findall(reply(prompt.situation, sampling.seed or 0))
+        stops = StopFilter(sampling.stop)
         for piece in pieces[: sampling.max_tokens]:
-            yield TextDelta(piece)
+            if text := stops.feed(piece):
+                yield TextDelta(text)
             await asyncio.sleep(0)
-        yield Finished("length" if len(pieces) > sampling.max_tokens else "stop")
+            if stops.stopped:
+                break
+        if rest := stops.finish():
+            yield TextDelta(rest)
+        cut = len(pieces) > sampling.max_tokens and not stops.stopped
+        yield Finished("length" if cut else "stop")
 
     async def complete(
         self,

@@ -85,8 +85,14 @@ async def replied(runtime: Runtime, turn: Turn, response: Response, *, stream: b
     left = runtime.limits.headers(turn.person_id)
     if stream:
         return streamed(turn, runtime.config.server.ping_s, headers=left)
-    response.headers.update(left)
-    return await whole_reply(turn)
+    reply = await whole_reply(turn)
+    response.headers.update({**left, "server-timing": server_timing(reply)})
+    return reply
+
+
+def server_timing(reply: wire.Reply) -> str:
+    """When each step of a turn was done, as the header that browsers show."""
+    return ", ".join(f"{step.replace('_', '-')};dur={ms:.1f}" for step, ms in reply.timings.items())
 
 
 def streamed(
@@ -146,6 +152,7 @@ async def whole_reply(turn: Turn) -> wire.Reply:
         safety=safety if isinstance(safety, wire.Safety) else None,
         notices=notices,
         timings=completed.timings,
+        finish_reason=completed.finish_reason,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -18,15 +19,18 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from assistant import sse, wire
 from assistant.auth import Identified, Runtimes, identify, person_for
 from assistant.chat import Submission
+from assistant.erasing import forget
 from assistant.errors import InvalidRequestError, ModelNotFoundError
 from assistant.models.door import Sampling
-from assistant.openai_wire import ChatCompletionRequest, ChatMessage, chunk, completion
-from assistant.routes.chat import IdempotencyKey, by_header, whole_reply
+from assistant.openai_wire import ChatCompletionRequest, ChatMessage, chunk, completion, refuse_unsupported
+from assistant.routes.chat import IdempotencyKey, by_header, server_timing, whole_reply
 from assistant.runtime import Runtime
 from assistant.safety.resources import card_text
 from assistant.safety.screen import Screen, screen
 from assistant.submit import admit, content_key, found_again, submit
 from assistant.turns import Turn
+from memory.errors import NotFoundError
+from memory.ledger.erasures import Target
 from memory.types import Conversation, Message, Role
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -52,6 +56,7 @@ async def chat_completions(
     if body.model != MODEL:
         raise ModelNotFoundError(f"no model {body.model!r}; this server offers {MODEL!r}", param="model")
     person = await person_for(runtime, identity, x_user_id or body.safety_identifier or body.user)
+    refuse_unsupported(body)
     newest, earlier = body.messages[-1], body.messages[:-1]
     if newest.role != "user" or not newest.text.strip():
         raise InvalidRequestError("the last message must be the user's and not blank", param="messages")
@@ -64,31 +69,36 @@ async def chat_completions(
         pieces = _stream(runtime, turn, created, usage, opened)
         return StreamingResponse(pieces, media_type="text/event-stream", headers={**sse.HEADERS, **left})
     reply = await whole_reply(turn)
-    await opened.remember(runtime, reply.message)
+    await opened.end(runtime, reply.message)
     metadata = {"conversation_id": reply.message.conversation_id, "policy_version": reply.policy_version}
     text = reply.message.text
     if reply.safety is not None and reply.safety.resources is not None:
         text = f"{text}\n\n{card_text(reply.safety.resources)}"
-    answer = completion(reply.message.id, created, text, _usage(reply.usage), metadata)
-    return JSONResponse(answer, headers=dict(left))
+    answer = completion(reply.message.id, created, text, _usage(reply.usage), metadata, reply.finish_reason)
+    return JSONResponse(answer, headers={**left, "server-timing": server_timing(reply)})
 
 
 class _Thread:
     """What the client sent back of a conversation, so that its next request finds the conversation again."""
 
-    def __init__(self, person_id: str, turns: Sequence[tuple[str, str]], newest: str) -> None:
+    def __init__(self, person_id: str, turns: Sequence[tuple[str, str]], newest: str, *, store: bool) -> None:
         self.person_id = person_id
         self.before = content_key(*(part for turn in turns for part in turn))
         self.key = content_key("openai", self.before, newest)
         self._turns = [*turns, ("user", newest)]
+        self._store = store
 
     async def screened(self) -> Screen:
         """The newest message in the light of the person's earlier ones."""
         *earlier, newest = [text for role, text in self._turns if role == "user"]
         return screen(newest, earlier[-4:])
 
-    async def remember(self, runtime: Runtime, reply: wire.Message) -> None:
-        """Note what the client will send back next time."""
+    async def end(self, runtime: Runtime, reply: wire.Message) -> None:
+        """Note what the client will send back next time; of a turn that is not stored, delete everything."""
+        if not self._store:
+            with suppress(NotFoundError):  # the same request, sent again, may have been answered before
+                await forget(runtime, self.person_id, Target("conversation", (reply.conversation_id,)))
+            return
         after = content_key(*(part for turn in [*self._turns, ("assistant", reply.text)] for part in turn))
         await runtime.ledger.conversations.set_thread(self.person_id, reply.conversation_id, after)
 
@@ -102,8 +112,11 @@ async def _begin(
     name: str | None,
 ) -> tuple[Turn, _Thread]:
     """Start the turn, or find the one that the same request started: the same by `name`, else by all that was said."""
-    thread = _Thread(person, [(m.role, m.text) for m in earlier], newest)
     metadata = body.metadata
+    store = metadata is None or metadata.store
+    thread = _Thread(person, [(m.role, m.text) for m in earlier], newest, store=store)
+    if metadata is not None and metadata.conversation_id is not None and not store:
+        raise InvalidRequestError("store is false: leave out conversation_id", param="metadata.store")
     named = "" if metadata is None else metadata.conversation_id or ""
     content = content_key(named, thread.key)
     key = content if name is None else content_key("openai", name)
@@ -111,7 +124,7 @@ async def _begin(
         same = found_again(runtime, person, key, content)
         if same is not None:
             return same, thread
-        conversation = await _conversation(runtime, person, body, thread, name, new=not earlier)
+        conversation = await _conversation(runtime, person, body, thread, name, new=not earlier or not store)
         history = tuple(_unstored(conversation, m) for m in earlier) if earlier else None
         limit = body.max_completion_tokens or body.max_tokens
         stops = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
@@ -141,7 +154,8 @@ async def _conversation(
     if found is None:
         # Asked here too, or each refused message would leave an empty conversation.
         await admit(runtime, person, thread.screened)
-    return found or await runtime.ledger.conversations.create(person)
+    stored = body.metadata is None or body.metadata.store
+    return found or await runtime.ledger.conversations.create(person, incognito=not stored)
 
 
 def _unstored(conversation: Conversation, sent: ChatMessage) -> Message:
@@ -153,7 +167,7 @@ async def _stream(
     runtime: Runtime, turn: Turn, created: int, include_usage: bool, thread: _Thread
 ) -> AsyncIterator[str]:
     """The turn as chunks; crisis resources follow the reply, an error becomes a frame of its own, then the end."""
-    id, usage, resources = turn.id, wire.Usage(), ""
+    id, usage, resources, finish_reason = turn.id, wire.Usage(), "", "stop"
     yield _data(chunk(id, created, {"role": "assistant", "content": ""}))
     async for item in sse.with_pings(turn.follow(), runtime.config.server.ping_s):
         event = None if item is None else item[1]
@@ -164,14 +178,14 @@ async def _stream(
         elif isinstance(event, wire.Safety) and event.resources is not None:
             resources = f"\n\n{card_text(event.resources)}"
         elif isinstance(event, wire.MessageCompleted):
-            usage = event.usage
-            await thread.remember(runtime, event.message)
+            usage, finish_reason = event.usage, event.finish_reason
+            await thread.end(runtime, event.message)
         elif isinstance(event, wire.StreamError):
             yield _data({"error": event.error.model_dump()})
             return
     if resources:
         yield _data(chunk(id, created, {"content": resources}))
-    yield _data(chunk(id, created, {}, "stop"))
+    yield _data(chunk(id, created, {}, finish_reason))
     if include_usage:
         yield _data({**chunk(id, created, {}), "choices": [], "usage": _usage(usage)})
     yield "data: [DONE]\n\n"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from assistant.shapes.base import CrisisLevel, Request, Response, Text
+from assistant.shapes.base import Request, Response, Text
 
 KeyKind = Literal["user", "app", "admin"]
 
@@ -139,11 +139,6 @@ class LevelCounts(Response):
     high: int = 0
     imminent: int = 0
 
-    @property
-    def total(self) -> int:
-        """At any level."""
-        return self.concern + self.high + self.imminent
-
 
 class SafetyReport(Response):
     """A calendar year (UTC) in counts, without a person or a word."""
@@ -159,6 +154,3 @@ class SafetyReport(Response):
     resources_checked: str | None = None
     """ISO date of the oldest check among the crisis lines in use."""
     protocol: str = "/v1/safety/protocol"
-
-
-CRISIS_LEVELS: tuple[CrisisLevel, ...] = ("concern", "high", "imminent")

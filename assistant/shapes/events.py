@@ -65,6 +65,8 @@ class MessageCompleted(Response):
     usage: Usage = Usage()
     policy_version: str
     timings: dict[str, float] = {}
+    finish_reason: Literal["stop", "length"] = "stop"
+    """`length` where the reply was cut at its most tokens."""
 
 
 class MessageRetracted(Response):
@@ -108,3 +110,5 @@ class Reply(Response):
     safety: Safety | None = None
     notices: list[str] = []
     timings: dict[str, float] = {}
+    finish_reason: Literal["stop", "length"] = "stop"
+    """`length` where the reply was cut at its most tokens."""

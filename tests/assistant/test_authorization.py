@@ -15,6 +15,7 @@ from assistant.config import AssistantConfig
 from assistant.prompt import prompt_hash
 from assistant.rollout.spec import PolicySpec
 from memory.ids import new_id
+from memory.portability.carry import EXPORT
 from memory.types import Evidence, Kind, NewFact
 from tests.fakes.backend import Backend
 
@@ -96,7 +97,13 @@ TABLE: dict[str, tuple[Expected, Any]] = {
     "POST /v1/me/persona/questionnaire": (own(422), ANSWERS),
     "GET /v1/me/settings": (own(), None),
     "PATCH /v1/me/settings": (own(), {"adult": True}),
+    "POST /v1/me/export": (own(202), None),
+    "GET /v1/me/export/{export_id}": (theirs(), None),
+    "POST /v1/me/import": (own(), None),
+    "POST /v1/me/memories/{memory_id}/confirm": (theirs(), None),
+    "POST /v1/me/memories/{memory_id}/decline": (theirs(), None),
     "POST /v1/admin/import/alpsbench": (ADMIN, None),
+    "POST /v1/admin/import/jsonl": (ADMIN, None),
     "POST /v1/admin/index/rebuild": (ADMIN, None),
     "GET /v1/admin/keys": (ADMIN, None),
     "POST /v1/admin/keys": (admins(201), {"kind": "user"}),
@@ -108,6 +115,7 @@ TABLE: dict[str, tuple[Expected, Any]] = {
     "GET /v1/admin/jobs": (ADMIN, None),
     "POST /v1/admin/jobs/{job_id}/retry": (ADMIN, None),
     "GET /v1/admin/audit": (ADMIN, None),
+    "GET /v1/admin/safety/report": (ADMIN, None),
     "GET /v1/admin/policies": (ADMIN, None),
     "POST /v1/admin/policies": (admins(201), POLICY),
     "POST /v1/admin/policies/rollback": (admins(409), {}),
@@ -158,7 +166,14 @@ class World:
         said = await self.backend.client.post(path, json={**SAY, "stream": True}, headers=dict(self.headers["user"]))
         created = next(line for line in said.text.splitlines() if line.startswith("data: "))
         stream = str(json.loads(created.removeprefix("data: "))["stream_id"])
-        return {"conversation_id": conversation, "message_id": reply, "memory_id": fact, "stream_id": stream}
+        things = {"conversation_id": conversation, "message_id": reply, "memory_id": fact, "stream_id": stream}
+        return {**things, "export_id": await self._export()} if "export_id" in path else things
+
+    async def _export(self) -> str:
+        runtime = self.backend.runtime
+        job = await runtime.ledger.jobs.enqueue(self.person, EXPORT, {})
+        assert await runtime.worker.drain(30)
+        return job.id
 
     async def _failed_job(self, person: str) -> str:
         job = await self.backend.runtime.ledger.jobs.enqueue(person, "unheard-of", {})

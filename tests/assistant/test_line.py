@@ -21,7 +21,8 @@ async def _settle() -> None:
 
 
 async def test_people_take_turns_however_much_one_of_them_asks_for() -> None:
-    line, order, stop = Line(1, 10), [], asyncio.Event()
+    line, stop = Line(1, 10), asyncio.Event()
+    order: list[str] = []
     async with line.place("first", stop):
         tasks = [
             asyncio.create_task(_wait_in(line, person, order, stop))
@@ -37,7 +38,8 @@ async def test_people_take_turns_however_much_one_of_them_asks_for() -> None:
 
 
 async def test_who_is_stopped_leaves_the_line_and_holds_nobody_up() -> None:
-    line, order, stop = Line(1, 10), [], asyncio.Event()
+    line, stop = Line(1, 10), asyncio.Event()
+    order: list[str] = []
     theirs = asyncio.Event()
     async with line.place("first", stop):
         leaving = asyncio.create_task(_wait_in(line, "ada", order, theirs))
@@ -55,7 +57,8 @@ async def test_who_is_stopped_leaves_the_line_and_holds_nobody_up() -> None:
 
 
 async def test_who_is_stopped_in_the_moment_their_place_comes_passes_it_on() -> None:
-    line, order, stop = Line(1, 10), [], asyncio.Event()
+    line, stop = Line(1, 10), asyncio.Event()
+    order: list[str] = []
     theirs = asyncio.Event()
     async with line.place("first", stop):
         tasks = [

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import openai
 import pytest
 
 from assistant.errors import ModelGarbledError, ModelUnreachableError
-from tests.fakes.backend import Backend
+from assistant.models.builtin import Builtin
+from memory.ledger.erasures import Target
+from tests.fakes.backend import Backend, running
+from tests.fakes.embedding import shared_embedder
 from tests.fakes.scripted_model import ScriptedModel
 
 
@@ -163,3 +167,84 @@ async def test_crisis_resources_reach_people_who_use_an_openai_client(client: op
             whole = await client.chat.completions.create(model="attune", messages=[{"role": "user", "content": said}])
             text = str(whole.choices[0].message.content)
         assert "findahelpline.com" in text
+
+
+REFUSED: list[dict[str, object]] = [
+    {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]},
+    {"tool_choice": "required"},
+    {"functions": [{"name": "f"}]},
+    {"response_format": {"type": "json_object"}},
+    {"n": 2},
+    {"n": 0},
+    {"logprobs": True},
+    {"top_logprobs": 3},
+    {"logit_bias": {"50256": -100}},
+    {"frequency_penalty": 0.5},
+    {"presence_penalty": -1},
+    {"modalities": ["text", "audio"]},
+    {"web_search_options": {"search_context_size": "low"}},
+]
+
+
+@pytest.mark.parametrize("asked", REFUSED, ids=lambda asked: next(iter(asked)))
+async def test_what_is_not_offered_is_refused_by_name(
+    asked: dict[str, object], client: openai.AsyncOpenAI, backend: Backend
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await client.chat.completions.create(
+            model="attune", messages=[{"role": "user", "content": "hello"}], extra_body=asked
+        )
+    assert (caught.value.code, caught.value.param) == ("unsupported_parameter", next(iter(asked)))
+    assert (await backend.client.get("/v1/conversations")).json()["data"] == []
+
+
+async def test_the_neutral_values_that_clients_send_by_themselves_are_taken(client: openai.AsyncOpenAI) -> None:
+    answer = await client.chat.completions.create(
+        model="attune",
+        messages=[{"role": "user", "content": "hello"}],
+        n=1,
+        tools=[],
+        tool_choice="auto",
+        response_format={"type": "text"},
+        logprobs=False,
+        top_logprobs=None,
+        logit_bias={},
+        frequency_penalty=0,
+        presence_penalty=0.0,
+        modalities=["text"],
+        store=False,
+        service_tier="auto",
+        parallel_tool_calls=True,
+        reasoning_effort="low",
+        extra_body={"made_up": 1},
+    )
+    assert answer.choices[0].message.content == "I hear you."
+
+
+async def test_what_is_not_stored_leaves_nothing(client: openai.AsyncOpenAI, backend: Backend) -> None:
+    for stream in (False, True):
+        answer = await client.chat.completions.create(
+            model="attune",
+            messages=[{"role": "user", "content": f"My dog Biscuit has a bad hip. {stream}"}],
+            metadata={"store": "false"},
+            stream=stream,
+        )
+        if isinstance(answer, openai.AsyncStream):
+            assert [chunk async for chunk in answer][-1].choices[0].finish_reason == "stop"
+    assert await backend.memories() == []
+    owner = backend.runtime.owner.id
+    kept = await backend.runtime.ledger.erasures.plan(owner, Target("person"))
+    assert (kept.messages, kept.conversations) == ((), ())
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+async def test_the_builtin_responder_stops_at_the_most_tokens_too(name: str, tmp_path: Path) -> None:
+    async with (
+        running(tmp_path, policy=Builtin(), embedder=shared_embedder()) as backend,
+        openai.AsyncOpenAI(base_url=f"{backend.url}/v1", api_key=backend.key, max_retries=0) as client,
+    ):
+        answer = await client.chat.completions.create(
+            model="attune", messages=[{"role": "user", "content": "My boss yelled at me."}], extra_body={name: 3}
+        )
+    assert answer.choices[0].finish_reason == "length"
+    assert 1 <= len(str(answer.choices[0].message.content).split()) <= 3

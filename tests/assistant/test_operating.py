@@ -47,3 +47,10 @@ def test_people_are_listed_and_counted(attune: CliRunner) -> None:
     shown = _run(attune, "users", "show", line.split()[0]).stdout
     assert "messages             0" in shown
     assert "training             False" in shown
+
+
+def test_the_yearly_report_is_printed(attune: CliRunner) -> None:
+    told = _run(attune, "report", "safety", "--year", "2026").stdout
+    assert told.startswith("Safety report for 2026")
+    assert "Times crisis lines were shown: 0" in told
+    assert '"year": 2026' in _run(attune, "report", "safety", "--year", "2026", "--json").stdout

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from httpx_sse import aconnect_sse
 
 from assistant import wire
@@ -20,6 +20,7 @@ from assistant.config import AssistantConfig, ModelConfig
 from assistant.models.door import Model
 from assistant.owner import owner_key
 from assistant.runtime import Runtime, open_runtime
+from assistant.serve import Server
 from memory.embedder import Embedder
 
 
@@ -68,27 +69,32 @@ class Backend:
 
 @asynccontextmanager
 async def running(
-    home: Path, *, policy: Model | None = None, embedder: Embedder | None = None, **settings: Any
+    home: Path,
+    *,
+    policy: Model | None = None,
+    embedder: Embedder | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    **settings: Any,
 ) -> AsyncIterator[Backend]:
     """Serve on a free loopback port until left; `settings` are the configuration beside the home.
 
     Nobody is limited unless `settings` say so: tests speak faster than people.
     """
-    server_settings = {"messages_per_minute": 0, "streams_at_once": 0, **settings.pop("server", {})}
+    server_settings = {"messages_per_minute": 0, "streams_at_once": 0, "drain_s": 10, **settings.pop("server", {})}
     fixed = {"home": home, "discover": False, "reflect": ModelConfig(engine="builtin"), "server": server_settings}
     config = AssistantConfig(**{**fixed, **settings})
     opened: list[Runtime] = []
 
     @asynccontextmanager
     async def open_and_keep() -> AsyncIterator[Runtime]:
-        async with open_runtime(config, policy=policy, embedder=embedder) as runtime:
+        async with open_runtime(config, policy=policy, embedder=embedder, now=now) as runtime:
             opened.append(runtime)
             yield runtime
 
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = create_app(config, open=open_and_keep)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=10))
+    server = Server(app, config.server)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started and not serving.done():

@@ -113,7 +113,8 @@ async def open_runtime(
         if ledger.database.path is not None:
             await ledger.jobs.release_all()  # this process alone owns the directory: whoever held a job is dead
         await stack.enter_async_context(_working(worker))
-        answering = Answering(ledger, model, config)
+        pointers = await stack.enter_async_context(Ledger.open(memory))
+        answering = Answering(ledger, model, config, pointers=pointers)
         await stack.enter_async_context(answering.following())
         turns = Turns(config.server.duplicate_window_s, config.server.disconnect_grace_s)
         stack.push_async_callback(turns.drain, config.server.drain_s)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from httpx_sse import connect_sse
@@ -21,8 +22,17 @@ DRAIN_S = 90.0
 
 
 @contextmanager
-def run_backend(home: Path, policy: VllmServer, *, log: Path, ready_within_s: float = 120.0) -> Iterator[Remote]:
+def run_backend(
+    home: Path,
+    policy: VllmServer,
+    *,
+    log: Path,
+    ready_within_s: float = 120.0,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Remote]:
     """Serve the chat API on a free port with `policy` as its model; everything it keeps lies below `home`.
+
+    `settings` are more of its environment, as `ATTUNE_POLICY__PRESET`.
 
     Raises:
         EngineError: the backend ended or did not answer in time; it quotes the log's end.
@@ -33,6 +43,7 @@ def run_backend(home: Path, policy: VllmServer, *, log: Path, ready_within_s: fl
         "ATTUNE_POLICY__BASE_URL": policy.base_url,
         "ATTUNE_POLICY__MODEL": policy.model,
         "ATTUNE_POLICY__MAX_TOKENS": "64",
+        **settings,
     }
     command = [str(Path(sys.executable).with_name("attune")), "serve", "--port", "0"]
     with child("the backend", command, log=log, environment=environment, patience_s=DRAIN_S) as server:

@@ -71,8 +71,12 @@ def require_same_prompt(policy: Policy) -> None:
 class Answering:
     """The open policies of this process and the choice among them."""
 
-    def __init__(self, ledger: Ledger, configured: Model, config: AssistantConfig) -> None:
+    def __init__(
+        self, ledger: Ledger, configured: Model, config: AssistantConfig, *, pointers: Ledger | None = None
+    ) -> None:
+        """`pointers` is the same ledger with connections of its own: turns must not hold up following it."""
         self._ledger = ledger
+        self._pointers = (pointers or ledger).policies
         self._settings = config.policies
         self._role = config.policy
         self._configured = Answerer(configured.identity.policy_version, configured, config.policy)
@@ -96,7 +100,7 @@ class Answering:
             LedgerError: the ledger cannot be read.
         """
         async with self._following:
-            policies = await self._ledger.policies.in_use()
+            policies = await self._pointers.in_use()
             if policies == self._seen:
                 return
             live, canary = policies.get("live"), policies.get("canary")
@@ -150,7 +154,7 @@ class Answering:
         Raises:
             PromptMismatchError: the live policy cannot answer with this program's prompt.
         """
-        live = await self._ledger.policies.live()
+        live = await self._pointers.live()
         if live is not None:
             require_same_prompt(live)
         await self.refresh()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant import keys_cli, policies_cli, users_cli
+from assistant import keys_cli, policies_cli, report_cli, users_cli
 from assistant.config import AssistantConfig, load_config
 from assistant.errors import AttuneError
 from assistant.options import ConfigFile
@@ -31,6 +30,7 @@ models = typer.Typer(help="Which language model answers.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 app.add_typer(keys_cli.app, name="keys")
 app.add_typer(users_cli.app, name="users")
+app.add_typer(report_cli.app, name="report")
 app.add_typer(models, name="models")
 app.add_typer(policies_cli.app, name="policies")
 app.command("serve-policy")(policies_cli.serve_policy)
@@ -41,14 +41,22 @@ def serve(
     config: ConfigFile = None,
     host: Annotated[str | None, typer.Option(help="Where to listen; beyond this machine only once keys exist.")] = None,
     port: Annotated[int | None, typer.Option(help="0 takes a free port.")] = None,
+    log_format: Annotated[
+        str | None, typer.Option("--log-format", help="text, or json: one object a line, with every request.")
+    ] = None,
 ) -> None:
     """Serve the chat API until stopped; SIGTERM lets replies and learning finish."""
+    from assistant import logs
     from assistant.serve import serve as run
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if log_format not in (None, "text", "json"):
+        raise AttuneError(f"no log format {log_format!r}: choose text or json")
     loaded = load_config(config)
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    asyncio.run(run(loaded.model_copy(update={"server": loaded.server.model_copy(update=given)})))
+    options = (("host", host), ("port", port), ("log_format", log_format))
+    given = {name: value for name, value in options if value is not None}
+    server = loaded.server.model_copy(update=given)
+    logs.configure(server.log_format)
+    asyncio.run(run(loaded.model_copy(update={"server": server})))
 
 
 @imports.command("alpsbench")

@@ -155,7 +155,7 @@ def _claim(out_dir: Path, work: Path) -> None:
     try:
         if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
             raise DatasetError(f"{out_dir} holds something already. Repair: remove it, or choose another directory")
-        shutil.rmtree(work, ignore_errors=True)
+        _remove_left_behind(out_dir)
         work.mkdir(parents=True)
         if out_dir.exists() and not os.access(out_dir, os.W_OK):
             raise PermissionError(13, "Permission denied")
@@ -164,6 +164,24 @@ def _claim(out_dir: Path, work: Path) -> None:
             f"cannot write a data set to {out_dir}: {error.strerror or error}. "
             "Repair: choose a directory that you may write, on a disk with room"
         ) from error
+
+
+def _remove_left_behind(out_dir: Path) -> None:
+    """Remove what builds that were killed left half written: it holds people's words."""
+    for partial in out_dir.absolute().parent.glob(f".{out_dir.name}.*.partial"):
+        process = partial.name.split(".")[-2]
+        if process.isdigit() and (int(process) == os.getpid() or not _runs(int(process))):
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _rows(dataset_dir: Path, split: Split) -> Iterator[dict[str, object]]:

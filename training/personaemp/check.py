@@ -64,7 +64,10 @@ async def check_dataset(dataset_dir: Path, ledger: Ledger | None) -> Manifest:
     if known.manifest_sha256 is None:
         await register(ledger, dataset_dir)
     elif known.manifest_sha256 != manifest.sha256():
-        raise DatasetError(f"{dataset_dir} was changed after it was built. Repair: build the data set anew")
+        raise DatasetError(
+            f"{dataset_dir} was changed after it was built, or built again since, and then only the newer one counts. "
+            "Repair: use that one, or build the data set anew"
+        )
     marked = await ledger.datasets.marked_counts(manifest.id)
     if marked:
         counts = " and ".join(f"{count} {reason}" for reason, count in sorted(marked.items()))

@@ -27,7 +27,6 @@ from assistant.routes import (
     openai,
     persona,
     policies,
-    portability,
     reports,
     safety,
     settings,
@@ -51,7 +50,6 @@ ROUTES = (
     jobs,
     audit,
     policies,
-    portability,
     reports,
     health,
 )
@@ -77,7 +75,7 @@ def create_app(config: AssistantConfig, *, open: Open | None = None) -> FastAPI:
         Boundary,
         max_body_bytes=config.server.max_body_bytes,
         max_header_bytes=config.server.max_header_bytes,
-        unlimited=("/v1/admin/import/", "/v1/me/import"),
+        unlimited=("/v1/admin/import/",),
     )
     for routes in ROUTES:
         app.include_router(routes.router)

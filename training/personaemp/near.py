@@ -13,7 +13,6 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import numpy as np
 
@@ -34,24 +33,23 @@ class NearTexts:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path | None = None) -> Iterator[NearTexts]:
-        """Open an empty index in a file that is gone afterwards, or in one named, which is kept and read again."""
-        with closing(sqlite3.connect("" if path is None else path, isolation_level=None)) as connection:
+    def open(cls) -> Iterator[NearTexts]:
+        """Open an empty index, in a file that is gone afterwards."""
+        with closing(sqlite3.connect("", isolation_level=None)) as connection:
             connection.executescript(
-                "PRAGMA cache_size=-4096;"
-                "CREATE TABLE IF NOT EXISTS texts (id INTEGER PRIMARY KEY, key TEXT NOT NULL, text TEXT NOT NULL);"
-                "CREATE TABLE IF NOT EXISTS bands (band INTEGER, text_id INTEGER, PRIMARY KEY (band, text_id))"
-                " WITHOUT ROWID;"
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-32768;"
+                "CREATE TABLE texts (id INTEGER PRIMARY KEY, key TEXT NOT NULL, text TEXT NOT NULL);"
+                "CREATE TABLE bands (band INTEGER, text_id INTEGER, PRIMARY KEY (band, text_id)) WITHOUT ROWID;"
+                "BEGIN"
             )
             yield cls(connection)
 
     def add(self, key: str, text: str) -> None:
         """Put a text under a key; a key may hold many."""
         folded = fold(text)
-        with self._connection:
-            added = self._connection.execute("INSERT INTO texts (key, text) VALUES (?, ?)", (key, folded))
-            rows = [(band, added.lastrowid) for band in _bands(_grams(folded))]
-            self._connection.executemany("INSERT OR IGNORE INTO bands VALUES (?, ?)", rows)
+        added = self._connection.execute("INSERT INTO texts (key, text) VALUES (?, ?)", (key, folded))
+        rows = [(band, added.lastrowid) for band in _bands(_grams(folded))]
+        self._connection.executemany("INSERT OR IGNORE INTO bands VALUES (?, ?)", rows)
 
     def like(self, text: str) -> Iterator[tuple[str, float]]:
         """Yield the key of each text that is nearly the same, and how much alike they are."""

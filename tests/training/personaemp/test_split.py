@@ -1,7 +1,6 @@
 import hashlib
 import random
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,11 +147,3 @@ def test_what_is_found_is_as_alike_as_it_says(one: str, other: str) -> None:
         texts.add("k", one)
         for key, alike in texts.like(other):
             assert key == "k" and alike == pytest.approx(similarity(one, other)) and alike >= ALIKE
-
-
-def test_an_index_in_a_file_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "near.db"
-    with NearTexts.open(path) as texts:
-        texts.add("k", "What do I say to her?")
-    with NearTexts.open(path) as texts:
-        assert [key for key, _ in texts.like("what do I say to her")] == ["k"]

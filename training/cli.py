@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import typer
 
+from training.benchmarks.judge_cost_cli import bench_judge_cost
 from training.benchmarks.memory_cli import bench_memory_update, bench_retrieval
 from training.benchmarks.persona_cli import bench_persona
 from training.benchmarks.safety_cli import bench_safety
 from training.grpo_cli import grpo
 from training.peregrm.cli import criteria, judge_check, judge_simulate
 from training.personaemp.cli import data
+from training.promote_cli import promote
 
 app = typer.Typer(
     name="attune-train",
@@ -28,10 +30,12 @@ bench.command("persona")(bench_persona)
 bench.command("safety")(bench_safety)
 bench.command("retrieval")(bench_retrieval)
 bench.command("memory-update")(bench_memory_update)
+bench.command("judge-cost")(bench_judge_cost)
 app.command("grpo")(grpo)
 app.command("criteria")(criteria)
 app.command("judge-check")(judge_check)
 app.command("judge-simulate")(judge_simulate)
+app.command("promote")(promote)
 
 
 @app.callback()

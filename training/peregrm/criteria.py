@@ -21,7 +21,7 @@ from training.example import CriteriaSet, Criterion, Dimension, Example
 from training.peregrm.case import Case
 from training.peregrm.config import JudgeConfig, PoolConfig
 from training.peregrm.fence import line
-from training.peregrm.prompts import PACKAGE, person
+from training.peregrm.prompts import PACKAGE, described, person
 from training.peregrm.rubric import Measure, Preset, load_rubric
 from training.peregrm.rules import fault
 from training.peregrm.verdict import identity
@@ -110,11 +110,11 @@ class PoolWriter:
 
 
 def pool_prompt(case: Case, measure: Measure, preset: Preset, config: PoolConfig, n: int) -> str:
-    """Return what asks for the `n`th ruler; what all rulers of a dimension share stands first."""
+    """Return what asks for the `n`th ruler; what all rulers of a person share stands first."""
     return fill(
         load(PACKAGE, "criteria.md"),
         dimension=measure.name,
-        asks=measure.asks,
+        measures=described([load_rubric().measures[name] for name in preset.dimensions]),
         person=person(case, preset),
         query=line("query", case.query),
         fewest=str(config.fewest),

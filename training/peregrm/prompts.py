@@ -22,7 +22,16 @@ from training.peregrm.rubric import Measure, Preset, load_rubric
 from training.peregrm.verdict import boxed
 
 PACKAGE = "training.peregrm"
-PROMPTS = ("judge.md", "case.md", "score.md", "score_all.md", "paper.md", "bystander.md", "bystander_case.md")
+PROMPTS = (
+    "judge.md",
+    "dimensions.md",
+    "case.md",
+    "score.md",
+    "score_all.md",
+    "paper.md",
+    "bystander.md",
+    "bystander_case.md",
+)
 """The files whose text decides a score."""
 LAYOUT = 1
 """Of the composition below; raise it when the order or the wording in this module changes."""
@@ -95,13 +104,14 @@ def _shared(
         load(PACKAGE, "case.md"),
         person=person(case, preset),
         query=line("query", case.query),
-        rulers="\n\n".join(_block(measure, rulers.get(measure.name, ())) for measure in measures),
+        rulers="\n".join(_block(measure, rulers.get(measure.name, ())) for measure in measures),
         reply="\n".join([*([line("notes", reply.notes)] if reply.notes else []), line("reply", reply.text)]),
-        task=_task(part, counts, preset, config),
+        task=_task(part, counts, config),
     )
     whole = config.calls == "all_in_one"
+    rules = "\n".join([load(PACKAGE, "judge.md"), fill(load(PACKAGE, "dimensions.md"), measures=described(measures))])
     return Question(
-        messages=_messages(load(PACKAGE, "judge.md"), body),
+        messages=_messages(rules, body),
         schema=_schema(part, counts, whole=whole) if config.answers == "json" else None,
         read=lambda answer: _read(answer, part, counts, whole=whole),
         tag="judge all" if whole else f"judge {part[0].name}",
@@ -164,29 +174,29 @@ def _messages(system: str, body: str) -> tuple[Mapping[str, str], ...]:
     return ({"role": "system", "content": system.strip()}, {"role": "user", "content": body.strip()})
 
 
+def described(measures: Sequence[Measure]) -> str:
+    """Return what each dimension looks at and how its scale runs; the same for everybody, so it stands first of all."""
+    return "\n".join(
+        f"Dimension {one.name}: {one.asks} From {one.scale.low} ({one.low}) over the middle ({one.middle})"
+        f" to {one.scale.high} ({one.high})."
+        for one in measures
+    )
+
+
 def _block(measure: Measure, sets: Sequence[CriteriaSet]) -> str:
-    head = f"Dimension {measure.name}: {measure.asks}"
-    lines = [
+    return "\n".join(
         line(f"{measure.name} ruler {n}", [f"{c.weight:g} %: {c.text}" for c in ruler.criteria])
         for n, ruler in enumerate(sets, 1)
-    ]
-    return "\n".join([head, *lines])
-
-
-def _task(part: Sequence[Measure], counts: Mapping[str, int], preset: Preset, config: JudgeConfig) -> str:
-    first = part[0]
-    count = counts[first.name]
-    by = (
-        f"Apply each of its {count} rulers by itself, criteria weighted as stated, and give one score for each."
-        if preset.criteria
-        else "Give one score."
     )
+
+
+def _task(part: Sequence[Measure], counts: Mapping[str, int], config: JudgeConfig) -> str:
     if config.calls == "all_in_one":
-        scales = "\n".join(f"- {m.name}: {m.scale.low} ({m.low}) to {m.scale.high} ({m.high})" for m in part)
         answer = _how(sum(counts.values()), config, "dimension by dimension, ruler by ruler")
         names = ", ".join(measure.name for measure in part)
-        return fill(load(PACKAGE, "score_all.md"), dimensions=names, by=by, scales=scales, answer=answer)
-    return fill(load(PACKAGE, "score.md"), **_named(first), by=by, answer=_how(count, config, "ruler by ruler"))
+        return fill(load(PACKAGE, "score_all.md"), dimensions=names, answer=answer)
+    name = part[0].name
+    return fill(load(PACKAGE, "score.md"), dimension=name, answer=_how(counts[name], config, "ruler by ruler"))
 
 
 def _how(count: int, config: JudgeConfig, order: str) -> str:

@@ -27,6 +27,7 @@ from assistant.routes import (
     openai,
     persona,
     policies,
+    portability,
     reports,
     safety,
     settings,
@@ -50,6 +51,7 @@ ROUTES = (
     jobs,
     audit,
     policies,
+    portability,
     reports,
     health,
 )
@@ -75,7 +77,7 @@ def create_app(config: AssistantConfig, *, open: Open | None = None) -> FastAPI:
         Boundary,
         max_body_bytes=config.server.max_body_bytes,
         max_header_bytes=config.server.max_header_bytes,
-        unlimited=("/v1/admin/import/",),
+        unlimited=("/v1/admin/import/", "/v1/me/import"),
     )
     for routes in ROUTES:
         app.include_router(routes.router)

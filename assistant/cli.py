@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant import keys_cli, policies_cli, report_cli, users_cli
+from assistant import carrying_cli, keys_cli, policies_cli, report_cli, users_cli
 from assistant.config import AssistantConfig, load_config
 from assistant.errors import AttuneError
 from assistant.options import ConfigFile
@@ -34,6 +34,10 @@ app.add_typer(report_cli.app, name="report")
 app.add_typer(models, name="models")
 app.add_typer(policies_cli.app, name="policies")
 app.command("serve-policy")(policies_cli.serve_policy)
+app.command("export")(carrying_cli.export)
+imports.command("attune")(carrying_cli.import_attune)
+imports.command("chatgpt")(carrying_cli.import_chatgpt)
+imports.command("jsonl")(carrying_cli.import_jsonl)
 
 
 @app.command()

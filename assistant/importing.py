@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from assistant.runtime import Runtime
 from assistant.safety.screen import screen
-from memory.importing.alpsbench import ImportSummary, Progress, import_alpsbench
+from memory.importing.alpsbench import import_alpsbench
+from memory.importing.history import ImportSummary, Progress
 
 POLL_S = 0.5
 
@@ -57,20 +58,35 @@ async def import_file(runtime: Runtime, path: Path, limit: int | None) -> AsyncI
         ImportFileError: the file cannot be read at all; single bad lines are skipped and named.
     """
     started = perf_counter()
+
+    async def read(progress: Callable[[Progress], None]) -> ImportSummary:
+        return await import_alpsbench(
+            runtime.ledger, path, limit=limit, progress=progress, screen=lambda text: screen(text).level
+        )
+
+    async for step in read_and_reflect(runtime, read):
+        if isinstance(step, ImportSummary):
+            yield await _sum_up(runtime, step, perf_counter() - started)
+        else:
+            yield step
+
+
+async def read_and_reflect(
+    runtime: Runtime, read: Callable[[Callable[[Progress], None]], Awaitable[ImportSummary]]
+) -> AsyncIterator[Step | ImportSummary]:
+    """Run `read`, then wait until all of it has been reflected on; yields progress, and what was read last."""
     steps: asyncio.Queue[Step | None] = asyncio.Queue()
 
     def progressed(progress: Progress) -> None:
         steps.put_nowait(Step(phase="reading", done=progress.done, total=progress.total))
 
-    async def read() -> ImportSummary:
+    async def reading_to_end() -> ImportSummary:
         try:
-            return await import_alpsbench(
-                runtime.ledger, path, limit=limit, progress=progressed, screen=lambda text: screen(text).level
-            )
+            return await read(progressed)
         finally:
             steps.put_nowait(None)
 
-    reading = asyncio.create_task(read())
+    reading = asyncio.create_task(reading_to_end())
     while (step := await steps.get()) is not None:
         yield step
     summary = await reading
@@ -80,7 +96,7 @@ async def import_file(runtime: Runtime, path: Path, limit: int | None) -> AsyncI
         total = total or left
         yield Step(phase="reflecting", done=max(0, total - left), total=total)
         await asyncio.wait([asyncio.create_task(runtime.worker.drain(POLL_S))])
-    yield await _sum_up(runtime, summary, perf_counter() - started)
+    yield summary
 
 
 async def _unfinished(runtime: Runtime) -> int:

@@ -35,6 +35,7 @@ from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.lock import DataDirectoryLock
 from memory.persona.evidence import trait_evidence, warm
+from memory.portability.carry import EXPORT, Carrying
 from memory.queue import ReflectionWorker
 from memory.recall import Recall
 from memory.retention import Retention
@@ -68,6 +69,7 @@ class Runtime:
     forgetting: Forgetting
     answering: Answering
     policies: Registry
+    carrying: Carrying
 
 
 @asynccontextmanager
@@ -99,6 +101,7 @@ async def open_runtime(
         stack.push_async_callback(model.aclose)
         reflect = await _open_reflect(config.reflect, model, stack)
         forgetting = Forgetting(ledger, index, memory.home, checkpoint)
+        carrying = Carrying(ledger, index, memory.home)
         worker_id = f"{socket.gethostname()}:{os.getpid()}"
         worker = ReflectionWorker(
             ledger,
@@ -107,8 +110,8 @@ async def open_runtime(
             memory.reflection,
             worker_id,
             observe_traits=partial(trait_evidence, embedder=embedder),
-            handlers={FORGET: forgetting.run},
-            chores=(forgetting.tidy, Retention(ledger).sweep),
+            handlers={FORGET: forgetting.run, EXPORT: carrying.run},
+            chores=(forgetting.tidy, carrying.tidy, Retention(ledger).sweep),
         )
         if ledger.database.path is not None:
             await ledger.jobs.release_all()  # this process alone owns the directory: whoever held a job is dead
@@ -139,7 +142,7 @@ async def open_runtime(
             await stack.enter_async_context(_warming(embedder))
         registry = Registry(ledger, config, moved=answering.refresh, checkpoint=checkpoint)
         opened = (config, memory.home, owner, ledger, embedder, index, recall, model, worker, metrics, turns, chat)
-        yield Runtime(*opened, limits, line, forgetting, answering, registry)
+        yield Runtime(*opened, limits, line, forgetting, answering, registry, carrying)
 
 
 @asynccontextmanager

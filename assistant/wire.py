@@ -14,4 +14,5 @@ from assistant.shapes.help import *
 from assistant.shapes.memories import *
 from assistant.shapes.persona import *
 from assistant.shapes.policies import *
+from assistant.shapes.portability import *
 from assistant.shapes.settings import *

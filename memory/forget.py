@@ -2,9 +2,9 @@
 
 A durable job with nothing but ids comes first, so that a crash at any point is made good at the next start; each step
 may run again. The ledger goes first, in one transaction that also notes in the job what is to leave the other places;
-then the index, whose directory is written anew without the facts; then files that a broken import left; then the
-write-ahead log and stray copies in the ledger's file. At last every place is read again and what is found is counted:
-anything but nothing fails the job, which then runs again.
+then the index, whose directory is written anew without the facts; then the person's exports, and files that a broken
+import left; then the write-ahead log and stray copies in the ledger's file. At last every place is read again and what
+is found is counted: anything but nothing fails the job, which then runs again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from memory.errors import IndexUnavailableError, LedgerError, NotFoundError
 from memory.ledger.erasures import Erased, Going, Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
+from memory.portability import place
 from memory.receipt import Receipt
 from memory.remnants import has_remnant
 from memory.types import Fact, Job
@@ -113,6 +114,7 @@ class Forgetting:
         rebuilt = await self._clear_index(job, target, erased.going)
         self.checkpoint("index")
         files = await asyncio.to_thread(self._remove_spools)
+        exports = await asyncio.to_thread(place.clear, self.home, job.person_id)
         self.checkpoint("files")
         rewritten = await self._scrub(erased)
         self.checkpoint("scrubbed")
@@ -132,6 +134,7 @@ class Forgetting:
             datetime.now(UTC),
             job_id=job.id,
             files=files,
+            exports=exports,
             index_rebuilt=rebuilt,
             ledger_rewritten=rewritten,
             verified=True,
@@ -143,6 +146,7 @@ class Forgetting:
         found = await self.ledger.erasures.remaining(person_id, target, going, job_id)
         indexed = await self.index.ids(person_id)
         found += len(indexed if target.scope == "person" else indexed & set(going.facts))
+        found += len(await asyncio.to_thread(place.exports, self.home, person_id))
         return found + len(await asyncio.to_thread(self._spools))
 
     async def tidy(self) -> None:

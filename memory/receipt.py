@@ -10,7 +10,7 @@ from memory.ledger.erasures import Going, Target
 UNPROVABLE = (
     "backups and copies that were made of the data directory before",
     "snapshots of the file system, and what a disk keeps of blocks that were overwritten",
-    "exported archives, and whatever a model server outside this installation keeps",
+    "exports that were downloaded, and whatever a model server outside this installation keeps",
     "the files of a remote Chroma or Postgres server, which overwrite deleted rows in their own time",
     "words of other messages that say the same",
 )
@@ -28,6 +28,8 @@ class Receipt:
     job_id: str | None = None
     files: int = 0
     """Files that a broken import had left, removed."""
+    exports: int = 0
+    """Exports of the person, deleted whatever was forgotten, because each holds everything."""
     index_rebuilt: bool = False
     """Whether the index was damaged and had to be built again from what remains."""
     ledger_rewritten: bool = False

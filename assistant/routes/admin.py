@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from assistant.auth import Admin, Runtimes, require_admin
+from assistant.bringing import bring
 from assistant.importing import import_file
 from assistant.reindexing import rebuild
-from memory.errors import ImportFileError
+from assistant.spooling import spooled
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(require_admin)])
 
@@ -28,21 +25,14 @@ async def import_alpsbench(
     gzipped = request.headers.get("content-type") == "application/gzip"
     suffix = ".jsonl.gz" if gzipped else ".jsonl"
     await runtime.ledger.audit.write(admin.key.id, "import.alpsbench", "everybody")
-    with tempfile.NamedTemporaryFile(dir=runtime.home, prefix="import-", suffix=suffix, delete=False) as spool:
-        async for piece in request.stream():
-            spool.write(piece)
-    path = Path(spool.name)
+    return await spooled(request, runtime.home, lambda path: import_file(runtime, path, limit), suffix=suffix)
 
-    async def lines() -> AsyncIterator[str]:
-        try:
-            async for step in import_file(runtime, path, limit):
-                yield step.model_dump_json() + "\n"
-        except ImportFileError as error:
-            yield json.dumps({"type": "error", "message": str(error)}) + "\n"
-        finally:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
+@router.post("/import/jsonl")
+async def import_jsonl(request: Request, runtime: Runtimes, admin: Admin) -> StreamingResponse:
+    """Import the JSON lines that are the body, of whom they name; answers with one JSON line a step."""
+    await runtime.ledger.audit.write(admin.key.id, "import.jsonl", "everybody")
+    return await spooled(request, runtime.home, lambda path: bring(runtime, "jsonl", path, None))
 
 
 @router.post("/index/rebuild")

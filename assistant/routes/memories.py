@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -30,6 +30,7 @@ def wire_memory(fact: Fact) -> wire.Memory:
         status=fact.status,
         valid_from=fact.valid_from,
         valid_to=fact.valid_to,
+        review=fact.review,
         evidence=[wire.Evidence(message_id=e.message_id, quote=e.quote) for e in fact.evidence],
     )
 
@@ -41,9 +42,19 @@ async def list_memories(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
     q: Annotated[wire.Text | None, Query(max_length=200)] = None,
+    status: Annotated[Literal["active", "superseded", "unconfirmed"], Query()] = "active",
+    kind: Annotated[list[wire.MemoryKind] | None, Query()] = None,
 ) -> wire.MemoryPage:
-    """List what is remembered, newest first."""
-    facts, following = await runtime.ledger.facts.list(person, cursor=cursor, limit=limit, query=q)
+    """List what is remembered, newest first; `unconfirmed` is what was inferred and waits for the person's word."""
+    facts, following = await runtime.ledger.facts.list(
+        person,
+        "superseded" if status == "superseded" else "active",
+        cursor=cursor,
+        limit=limit,
+        query=q,
+        kinds=None if kind is None else [Kind(one) for one in kind],
+        unconfirmed=status == "unconfirmed",
+    )
     return wire.MemoryPage(data=[wire_memory(f) for f in facts], next_cursor=following)
 
 
@@ -64,6 +75,21 @@ async def correct(memory_id: str, body: wire.MemoryChange, runtime: Runtimes, pe
     await runtime.index.add(fact)
     await runtime.index.forget(person, [old.id])
     return wire_memory(fact)
+
+
+@router.post("/{memory_id}/confirm")
+async def confirm(memory_id: str, runtime: Runtimes, person: PersonId) -> wire.Memory:
+    """Say that a memory is right: what was inferred counts in full from then on."""
+    await runtime.ledger.reviews.confirm(person, memory_id)
+    return wire_memory(await runtime.ledger.facts.get(person, memory_id))
+
+
+@router.post("/{memory_id}/decline")
+async def decline(memory_id: str, runtime: Runtimes, person: PersonId) -> wire.Memory:
+    """Say that a memory is not right: it ends, and what was said before does not teach it again."""
+    await runtime.ledger.reviews.decline(person, memory_id)
+    await runtime.index.forget(person, [memory_id])
+    return wire_memory(await runtime.ledger.facts.get(person, memory_id))
 
 
 def _edited(text: str, kind: Kind) -> NewFact:

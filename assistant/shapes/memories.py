@@ -28,6 +28,8 @@ class Memory(Response):
     status: str
     valid_from: datetime
     valid_to: datetime | None = None
+    review: Literal["confirmed", "declined"] | None = None
+    """What the person said of it when asked."""
     evidence: list[Evidence] = []
 
 
@@ -128,6 +130,8 @@ class Receipt(Response):
     """Rows of data sets for training that rest on it and are marked: training refuses them."""
     files: int = 0
     """Files that a broken import had left."""
+    exports: int = 0
+    """Exports of the person that were kept here, deleted whatever was forgotten."""
     index_rebuilt: bool = False
     """The index was damaged and was built again from what remains."""
     ledger_rewritten: bool = False

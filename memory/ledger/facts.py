@@ -83,6 +83,7 @@ class Facts:
         limit: int = 50,
         query: str | None = None,
         kinds: Collection[Kind] | None = None,
+        unconfirmed: bool = False,
     ) -> tuple[builtins.list[Fact], str | None]:
         """Return a page of facts, newest first, and the cursor of the next page.
 
@@ -96,6 +97,8 @@ class Facts:
             chosen = chosen.where(_facts.c.text.icontains(query, autoescape=True))
         if kinds is not None:
             chosen = chosen.where(_facts.c.kind.in_([kind.value for kind in kinds]))
+        if unconfirmed:
+            chosen = chosen.where(_facts.c.origin == "inferred", _facts.c.review.is_(None))
         if cursor is not None:
             chosen = chosen.where(_facts.c.id < from_cursor(cursor, 1)[0])
         chosen = chosen.order_by(_facts.c.id.desc()).limit(limit + 1)

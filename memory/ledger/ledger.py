@@ -23,6 +23,7 @@ from memory.ledger.policy_turns import PolicyTurns
 from memory.ledger.presence import Presence
 from memory.ledger.reflections import Reflections
 from memory.ledger.restoring import Restoring
+from memory.ledger.reviews import Reviews
 from memory.ledger.safety_counts import SafetyCounts
 from memory.ledger.settings import PersonSettings
 from memory.ledger.trait_controls import TraitControls
@@ -52,6 +53,7 @@ class Ledger:
         self.policies = Policies(database)
         self.datasets = Datasets(database)
         self.policy_turns = PolicyTurns(database)
+        self.reviews = Reviews(database)
         self.holdings = Holdings(database)
         self.restoring = Restoring(database)
         self.audit = Audit(database)

@@ -12,7 +12,8 @@ import pytest
 from memory.config import MemoryConfig, ReflectionConfig
 from memory.errors import ImportFileError
 from memory.importing import lines
-from memory.importing.alpsbench import ImportSummary, Progress, import_alpsbench
+from memory.importing.alpsbench import import_alpsbench
+from memory.importing.history import ImportSummary, Progress
 from memory.ledger.ledger import Ledger
 from memory.queue import ReflectionWorker
 from memory.types import CrisisLevel, Message

@@ -108,7 +108,7 @@ def require_pass(config: JudgeConfig, path: Path | None = None) -> None:
         JudgeCheckError: there is no result, it is of another judge, or it is a failure.
     """
     path = path or config.check.report
-    again = "run `attune-train judge-check`, or say --unchecked-judge to train all the same"
+    again = "run `attune-train judge-check`, or set attune.accept_failed_judge to train all the same"
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         judge, passed, faults = str(kept["judge"]), bool(kept["passed"]), list(kept["faults"])

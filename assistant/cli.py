@@ -97,7 +97,7 @@ def ask(
     user: Annotated[str | None, typer.Option(help="As this person, by the name an import or app gave them.")] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Say one thing and show the reply with the facts it was made from."""
+    """Say one thing and show the reply with the facts it was made from; nothing of it is kept or learned."""
     from assistant.asking import ask_directly, ask_remote
     from assistant.remote import find
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,5 +150,21 @@ def load_config(path: Path | None = None) -> AssistantConfig:
         return AssistantConfig(**values)
     except ValidationError as error:
         where = str(chosen) if chosen else "the environment (ATTUNE_*)"
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        problems = "; ".join(_problem(e["type"], e["loc"], e["msg"]) for e in error.errors(include_input=False))
         raise ConfigError(f"{where}: {problems}") from error
+
+
+def _problem(kind: str, where: tuple[int | str, ...], message: str) -> str:
+    """Say what is wrong with one key, and for an unknown one which known key is nearest."""
+    told = f"{'.'.join(map(str, where))}: {message}"
+    if kind != "extra_forbidden":
+        return told
+    model: Any = AssistantConfig
+    for part in where[:-1]:
+        field = model.model_fields.get(str(part))
+        model = field.annotation if field is not None else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return told
+    near = get_close_matches(str(where[-1]), model.model_fields, n=1, cutoff=0.5)
+    keys = ", ".join(sorted(model.model_fields))
+    return f"{told}; did you mean {near[0]!r}?" if near else f"{told}; known keys here: {keys}"

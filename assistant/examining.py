@@ -106,6 +106,10 @@ async def describe_models(config: AssistantConfig) -> list[str]:
     ]
     model = await open_policy(config)
     try:
+        try:
+            await model.check()
+        except AttuneError as error:
+            return [*lines, f"would answer, but cannot now: {error.message}"]
         return [*lines, f"answers now: {model.identity.description}"]
     finally:
         await model.aclose()

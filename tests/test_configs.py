@@ -33,7 +33,13 @@ def test_the_default_config_is_the_defaults() -> None:
 def test_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text("[policy]\nbase_ulr = 'http://x'\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"bad\.toml.*policy\.base_ulr"):
+    with pytest.raises(ConfigError, match=r"bad\.toml.*policy\.base_ulr.*did you mean 'base_url'\?"):
+        load_config(path)
+    path.write_text("serverr = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="did you mean 'server'"):
+        load_config(path)
+    path.write_text("[memory.recall]\nqqq = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="known keys here: deadline_ms"):
         load_config(path)
 
 

@@ -112,6 +112,7 @@ def _tokens(model: str, template: Mapping[str, Any]) -> Any:
 
 def _judge(config: GrpoConfig) -> Iterator[str]:
     from training.errors import TrainingError
+    from training.peregrm.check import require_pass
     from training.peregrm.config import load_judge_config
 
     try:
@@ -121,6 +122,11 @@ def _judge(config: GrpoConfig) -> Iterator[str]:
         return
     if problem := unreachable(judge.endpoint.base_url):
         yield f"the judge at {judge.endpoint.base_url} does not answer ({problem}); start its server, or mend base_url"
+    if not config.attune.accept_failed_judge:
+        try:
+            require_pass(judge)
+        except TrainingError as error:
+            yield str(error)
 
 
 def unreachable(base_url: str) -> str | None:

@@ -125,6 +125,14 @@ def test_a_judge_that_does_not_answer_is_said(config: GrpoConfig) -> None:
     assert any("does not answer" in problem for problem in check(config))
 
 
+def test_a_judge_that_was_never_checked_is_refused_unless_told_otherwise(config: GrpoConfig, tmp_path: Path) -> None:
+    table = f"[check]\nreport = '{tmp_path / 'none.json'}'\n"
+    config.attune.judge.write_text(config.attune.judge.read_text() + table)
+    assert not any("never checked" in problem for problem in check(config))
+    strict = changed(config, "attune.accept_failed_judge", False)
+    assert any("never checked" in problem and "attune-train judge-check" in problem for problem in check(strict))
+
+
 def test_prompts_that_do_not_fit_are_measured_and_never_cut(config: GrpoConfig, tmp_path: Path) -> None:
     long = write(tmp_path / "long", (PromptMessage(role="user", content="tired " * 900),))
     (problem,) = (one for one in check(changed(config, "attune.data", long)) if "max_prompt_length" in one)

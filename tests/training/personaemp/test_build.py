@@ -43,8 +43,8 @@ async def built(config: BuildConfig, **options: Any) -> Built:
 
 
 async def test_what_is_left_out_is_what_was_planted(tmp_path: Path) -> None:
-    async with ScriptedBuilder(every=3) as server:
-        config = configured(tmp_path, server.base_url, 24, failures=FailureLimit(share=0.5))
+    async with ScriptedBuilder(every=4) as server:
+        config = configured(tmp_path, server.base_url, 40, failures=FailureLimit(share=0.5))
         manifest = (await built(config)).manifest
     planted, drops = server.planted, manifest.build.drops
     assert {name for name in planted if planted[name] == 0} == set()
@@ -148,9 +148,16 @@ async def _started(config: Path) -> asyncio.subprocess.Process:
     )
 
 
+class Mumbling(ScriptedBuilder):
+    """Inspects nothing, and talks about it."""
+
+    def _inspection(self, question: str, key: str) -> str:
+        return "I would rather not say."
+
+
 async def test_too_many_failed_calls_stop_the_build_and_keep_what_was_answered(tmp_path: Path) -> None:
-    async with ScriptedBuilder(every=2) as server:
-        config = configured(tmp_path, server.base_url, 8, failures=FailureLimit(share=0.001))
+    async with Mumbling() as server:
+        config = configured(tmp_path, server.base_url, 5, failures=FailureLimit(share=0.001))
         with pytest.raises(DatasetError, match=r"calls failed .*inspection.*Repair: .*run the same command again"):
             await built(config)
         assert not config.out.exists()

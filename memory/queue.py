@@ -20,8 +20,7 @@ from memory.errors import LedgerError, MemoryLayerError, ReflectionError
 from memory.ids import new_id
 from memory.ledger.ledger import Ledger
 from memory.ledger.reflections import JobLostError
-from memory.reflect.job import FactIndex, ReflectionJob
-from memory.reflect.reflect import ObserveTraits
+from memory.reflect.job import FactIndex, ObserveTraits, ReflectionJob
 from memory.types import Complete, Job
 
 JOB_KIND = "reflect"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from memory.asked import as_answered
 from memory.config import RecallConfig
 from memory.embedder import Embedder, Vectors
 from memory.lexical import content_words, shared
@@ -65,6 +66,7 @@ async def score(
     Raises:
         EmbedderError: the embedding model is not loaded, or failed.
     """
+    message = as_answered(message)
     words = content_words(message)
     telling = sorted(words, key=len, reverse=True)[:_WORDS]
     vectors = await embedder.embed([message, *telling], together=True)

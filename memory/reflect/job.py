@@ -7,7 +7,7 @@ only indexes and ends. What settings or an incognito conversation forbid is not 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -15,12 +15,15 @@ from typing import Protocol
 from memory.errors import MemoryLayerError, NotFoundError, ReflectionError
 from memory.ledger.ledger import Ledger
 from memory.ledger.reflections import FACT_IDS, REPLACES, replacements
-from memory.reflect.reflect import ObserveTraits, reflect
-from memory.reflect.turns import batches, reading_chars
+from memory.reflect.reflect import reflect
+from memory.reflect.turns import batches, reading_chars, without_crisis
 from memory.supersede import Neighbours, end_replaced
-from memory.types import Complete, Fact, Job, Message, Reflection
+from memory.types import Complete, Fact, Job, Message, NewTraitEvidence, Reflection
 
 log = logging.getLogger(__name__)
+
+ObserveTraits = Callable[[Sequence[Message]], Awaitable[Sequence[NewTraitEvidence]]]
+"""Finds trait evidence in the person's turns without a language model; the offline counterpart of its `traits`."""
 
 _EARLIER_TURNS = 20
 _KNOWN_FACTS = 30
@@ -82,12 +85,12 @@ class ReflectionJob:
         turns, earlier = await self._load(job.person_id, conversation_id, message_ids)
         if not any(turn.role == "user" for turn in turns):
             return Outcome(skipped="no turn of the person is left")
+        reflection = await self._reflect(job.person_id, turns, earlier)
         if self.complete is None and self.observe_traits is not None:
             # Facts by rules are there at once: they need not wait for the traits, and for the model that those need.
-            stated = await self._reflect(job.person_id, turns, earlier, None)
-            if stated.facts:
-                await self.ledger.reflections.keep(job, self.worker_id, conversation_id, stated, final=False)
-        reflection = await self._reflect(job.person_id, turns, earlier, self.observe_traits)
+            if reflection.facts:
+                await self.ledger.reflections.keep(job, self.worker_id, conversation_id, reflection, final=False)
+            reflection = replace(reflection, traits=await self._traits(turns, self.observe_traits))
         # Asked again: minds change while a model thinks.
         if skipped := await self._forbidden(job.person_id, conversation_id):
             return Outcome(skipped=skipped)
@@ -128,16 +131,21 @@ class ReflectionJob:
             earlier = path[max(0, first - _EARLIER_TURNS) : first]
         return [found[message_id] for message_id in message_ids if message_id in found], earlier
 
-    async def _reflect(
-        self, person_id: str, turns: Sequence[Message], earlier: Sequence[Message], observe: ObserveTraits | None
-    ) -> Reflection:
+    async def _reflect(self, person_id: str, turns: Sequence[Message], earlier: Sequence[Message]) -> Reflection:
         whole = Reflection(by="model" if self.complete else "offline")
         known = await self._known(person_id, turns) if self.complete else []
-        for batch in batches([(reading_chars(turn.role, turn.text), turn) for turn in turns], self.batch_chars):
-            part = await reflect(batch, known, self.complete, earlier=earlier, observe_traits=observe)
+        for batch in self._batches(turns):
+            part = await reflect(batch, known, self.complete, earlier=earlier)
             whole = _joined(whole, part)
             earlier = [*earlier, *batch][-_EARLIER_TURNS:]
         return whole
+
+    async def _traits(self, turns: Sequence[Message], observe: ObserveTraits) -> tuple[NewTraitEvidence, ...]:
+        own = [[turn for turn in without_crisis(batch) if turn.role == "user"] for batch in self._batches(turns)]
+        return tuple([seen for batch in own for seen in await observe(batch)])
+
+    def _batches(self, turns: Sequence[Message]) -> Iterator[list[Message]]:
+        return batches([(reading_chars(turn.role, turn.text), turn) for turn in turns], self.batch_chars)
 
     async def _known(self, person_id: str, turns: Sequence[Message]) -> list[Fact]:
         """Return the facts near to what was said, those the replies used and may be taken up again, and the newest."""

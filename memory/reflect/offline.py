@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from memory.reflect.feelings import feeling
+from memory.reflect.feelings import feeling, is_of_feeling
 from memory.reflect.language import Language, languages
 from memory.reflect.plain import tells
 from memory.reflect.prose import FOREIGN, is_conversation, is_role_play, is_work, own_words
@@ -46,6 +46,14 @@ _NOT_KEPT = re.compile(
     rf"\b(?:password|passcode|pin code|ssn|social security|iban|cvv)\b|{FOREIGN}"
 )
 """Odd characters, addresses, long numbers, secrets, and places where foreign words were blanked out."""
+
+
+_INTRODUCTION = re.compile(
+    r"(?:I'm|I am) (?!(?i:sorry|done|fine|ok|okay|good|not|here|back|lost|sure)\b)"
+    r"([A-ZÀ-Þ][^\W\d_]+(?:[ '-][A-ZÀ-Þ][^\W\d_]+)?)[.!]*"
+)
+"""What is written as a name, and is all that is said: who somebody is, or where they belong."""
+_NAMED = Rule(Kind.IDENTITY, _INTRODUCTION, 0.8)
 
 
 def reflect_offline(turns: Sequence[Message], *, earlier: Sequence[Message] = ()) -> Reflection:
@@ -154,7 +162,14 @@ def _match_plain(sentence: Sentence, own: str) -> tuple[Sentence, Rule | None]:
         stated, plain = _without_request(sentence, low, own, language)
         if _is_readable(plain) and (rule := language.match_plain(plain)) is not None:
             return _without_lead(stated, own, language), rule
-    return sentence, None
+    return _match_introduction(sentence, own)
+
+
+def _match_introduction(sentence: Sentence, own: str) -> tuple[Sentence, Rule | None]:
+    stated = _without_lead(sentence, own, languages()[0])
+    found = _INTRODUCTION.fullmatch(stated.text.translate(_STRAIGHT))
+    named = found is not None and not any(map(is_of_feeling, found[1].lower().split()))
+    return stated, _NAMED if named else None
 
 
 def _without_request(sentence: Sentence, low: str, own: str, language: Language) -> tuple[Sentence, str]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -36,9 +36,6 @@ from memory.types import (
     Role,
     Trait,
 )
-
-ObserveTraits = Callable[[Sequence[Message]], Awaitable[Sequence[NewTraitEvidence]]]
-"""Finds trait evidence in the person's turns without a language model; the offline counterpart of `traits`."""
 
 MAX_CALL_CHARS = 8_000
 """So much of the turns goes into one call; more turns than that take several calls."""
@@ -69,7 +66,6 @@ async def reflect(
     complete: Complete | None,
     *,
     earlier: Sequence[Message] = (),
-    observe_traits: ObserveTraits | None = None,
 ) -> Reflection:
     """Reflect on `turns`, oldest first, of one conversation.
 
@@ -78,14 +74,13 @@ async def reflect(
         known: facts that are not to be extracted again, those that matter most first; a new one may replace one.
         complete: the language model; None reflects by rules.
         earlier: turns before these, for context only; nothing is learnt from them.
-        observe_traits: finds trait evidence when there is no language model.
 
     Raises:
         ReflectionError: the model failed, refused, or answered something that is not the schema.
     """
     turns = without_crisis(turns)
     if complete is None:
-        return await _by_rules(turns, earlier, observe_traits)
+        return without_echoes(reflect_offline(turns, earlier=earlier), [*earlier, *turns])
     calls = [call for call in _calls(turns) if any(piece.message.role == "user" for piece in call)]
     findings = _Findings()
     known = _shown(known)
@@ -94,16 +89,6 @@ async def reflect(
     if unread := sum(len(call) for call in calls[MAX_CALLS:]):
         findings.dropped["beyond the limit"] += unread
     return without_echoes(findings.reflection(), [*earlier, *turns])
-
-
-async def _by_rules(
-    turns: Sequence[Message], earlier: Sequence[Message], observe_traits: ObserveTraits | None
-) -> Reflection:
-    reflection = without_echoes(reflect_offline(turns, earlier=earlier), [*earlier, *turns])
-    if observe_traits is None:
-        return reflection
-    traits = await observe_traits([turn for turn in turns if turn.role == "user"])
-    return replace(reflection, traits=tuple(traits))
 
 
 # ---------------------------------------------------------------- what the model is shown

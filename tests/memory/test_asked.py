@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memory.asked import asks_what_is_remembered
+from memory.asked import as_answered, asks_what_is_remembered
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,23 @@ def test_it_is_recognised(message: str) -> None:
 )
 def test_other_messages_are_not(message: str) -> None:
     assert not asks_what_is_remembered(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        ("What is my job?", "I work as a"),
+        ("what\u2019s my profession again?", "I work as a"),
+        ("Do you remember where I live?", "I live in"),
+        ("How old am I?", "I am years old"),
+    ],
+)
+def test_a_question_for_a_role_is_looked_up_in_the_words_of_its_answer(message: str, answer: str) -> None:
+    assert as_answered(message) == answer
+
+
+@pytest.mark.parametrize(
+    "message", ["What is my job worth?", "I hate my job.", "How old is the sun?", "", "Where do I live it up?"]
+)
+def test_other_messages_stay_as_they_are(message: str) -> None:
+    assert as_answered(message) == message

@@ -359,6 +359,24 @@ async def test_traits_may_be_observed_without_a_model(ledger: Ledger) -> None:
     assert [one.trait for one in await ledger.traits.list(person_id)] == [Trait.EXTRAVERSION]
 
 
+async def test_traits_are_observed_in_what_the_person_says_outside_of_a_crisis(ledger: Ledger) -> None:
+    person_id = (await ledger.users.create()).id
+    conversation = (await ledger.conversations.create(person_id)).id
+    loud = await ledger.messages.append(person_id, conversation, "user", "I hate parties.")
+    reply = await ledger.messages.append(person_id, conversation, "assistant", "I see.")
+    crisis = await ledger.messages.append(person_id, conversation, "user", "I give up.", crisis_level="imminent")
+    ids = [said.message.id for said in (loud, reply, crisis)]
+    await ledger.jobs.enqueue(person_id, "reflect", {"conversation_id": conversation, "message_ids": ids})
+    seen: list[str] = []
+
+    async def observe(turns: Any) -> list[NewTraitEvidence]:
+        seen.extend(turn.text for turn in turns)
+        return []
+
+    assert await make(ledger, observe_traits=observe).drain(10)
+    assert seen == ["I hate parties."]
+
+
 @pytest.mark.parametrize("made_up", [True, False])
 async def test_made_up_dates_make_no_evidence_old(ledger: Ledger, made_up: bool) -> None:
     person_id = (await ledger.users.create()).id

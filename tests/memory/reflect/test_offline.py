@@ -270,3 +270,23 @@ def test_a_plain_statement_in_a_task_is_no_fact() -> None:
     assert texts("Write a story. I keep bees behind the garage.") == []
     assert texts('She wrote: "so it goes". I keep bees behind the garage.') == []
     assert texts("I keep bees behind the garage. " * 30) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("I'm Maria.", ["I'm Maria."]),
+        ("Hi, I’m Maria!", ["I’m Maria!"]),
+        ("Hey there, I'm Tom. I like cats.", ["I'm Tom.", "I like cats."]),
+        ("Hello! I am Jean-Luc Picard.", ["I am Jean-Luc Picard."]),
+        ("I'm sad.", []),
+        ("I'm Sad.", []),
+        ("I'm OK.", []),
+        ("I'M MAD", []),
+        ("I'm Sorry!", []),
+        ("Pretend that you are my butler. I'm Maria.", []),
+        ("Write a letter to Tom. I'm Maria.", []),
+    ],
+)
+def test_who_gives_nothing_but_a_name_is_known_by_it(said: str, kept: list[str]) -> None:
+    assert texts(said) == kept

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from memory.errors import ReflectionError
 from memory.reflect.reflect import MAX_CALL_CHARS, MAX_CALLS, MAX_FINDINGS, reflect
 from memory.reflect.schema import ANSWER_SCHEMA
-from memory.types import Evidence, Fact, Kind, Message, NewTraitEvidence, Reflection, Trait
+from memory.types import Evidence, Fact, Kind, Message, Reflection, Trait
 from tests.fakes.turns import NOON, ScriptedComplete, person, reply
 
 NOTHING = json.dumps({"facts": [], "traits": [], "feeling": None})
@@ -216,14 +216,3 @@ async def test_a_retracted_reply_is_not_shown() -> None:
 async def test_without_a_model_the_rules_reflect() -> None:
     reflection = await reflect([person("My dog is called Biscuit.")], [], None)
     assert (reflection.by, [one.text for one in reflection.facts]) == ("offline", ["My dog is called Biscuit."])
-
-
-async def test_traits_can_be_observed_without_a_model() -> None:
-    seen = NewTraitEvidence(Trait.EXTRAVERSION, -1, 0.4, Evidence("m1", "parties"), NOON)
-
-    async def observe(turns: Any) -> list[NewTraitEvidence]:
-        assert [turn.role for turn in turns] == ["user"]
-        return [seen]
-
-    turns = [person("I hate parties."), reply("I see."), person("I want to die.", "m2", "imminent")]
-    assert (await reflect(turns, [], None, observe_traits=observe)).traits == (seen,)

@@ -85,6 +85,7 @@ async def build(
     config: BuildConfig,
     ledger: Ledger | None = None,
     *,
+    embedder: Embedder | None = None,
     limit: int | None = None,
     total: int | None = None,
     show: Callable[[Progress], None] = lambda _: None,
@@ -95,6 +96,7 @@ async def build(
     Args:
         config: What to build.
         ledger: Opened, where the ledger is a source.
+        embedder: The one that recall uses; None: the default one, for this build.
         limit: Read only the first so many records.
         total: About how many records there are, for the time that is left.
         show: Called after every record.
@@ -111,16 +113,17 @@ async def build(
         Caller.open(config.builder, config.work_dir / "answers.sqlite") as caller,
     ):
         await caller.check()
-        embedder = Embedder(EmbedderConfig(), config.work_dir)
+        own = embedder or Embedder(EmbedderConfig(), config.work_dir)
         try:
-            embedder.start()
-            pipeline = Pipeline(caller, embedder, config.prompt, config.stages, drops)
+            own.start()
+            pipeline = Pipeline(caller, own, config.prompt, config.stages, drops)
             sources = Sources(config.sources, identity, ledger)
             progress = Progress(total if limit is None else limit, config.builder, caller.accounts, drops)
             stream = _first(sources.records(), limit, skipped)
             await _take_all(stream, pipeline, caller, collector, config, progress, show)
         finally:
-            embedder.close()
+            if embedder is None:
+                own.close()
         check_failures(caller.accounts, config.failures, config.work_dir.as_posix(), ended=True)
         manifest = await collector.finish(config.split, await _info(config, pipeline, sources))
         complete = limit is None and caller.cache is not None

@@ -16,7 +16,7 @@ OTHER := not vllm and not verl and not postgres and not gpu
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup chat serve setup-dev test check format setup-serve test-vllm setup-train prove-verl lock clean
+.PHONY: help setup chat serve setup-dev test check format setup-serve test-vllm test-postgres setup-train prove-verl lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,10 @@ setup-serve: $(SERVE)/.setup-$(VARIANT) ## Install vLLM into .venv-serve (VARIAN
 
 test-vllm: setup-dev setup-serve ## Test against the real vLLM server on a tiny random model
 	@$(CORE)/bin/pytest -m vllm tests/vllm $(ARGS)
+
+test-postgres: setup-dev ## Test the ledger on a real Postgres (Debian: apt-get install postgresql)
+	@ATTUNE_TEST_POSTGRES=start $(CORE)/bin/pytest tests/memory/test_postgres.py tests/memory/ledger \
+	    tests/memory/portability $(ARGS)
 
 setup-train: $(TRAIN)/.setup-$(VARIANT) ## Install verl into .venv-train (VARIANT=cpu or gpu)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant import carrying_cli, keys_cli, policies_cli, report_cli, users_cli
+from assistant import backup_cli, carrying_cli, keys_cli, policies_cli, report_cli, users_cli
 from assistant.config import AssistantConfig, load_config
 from assistant.errors import AttuneError
 from assistant.options import ConfigFile
@@ -35,6 +35,8 @@ app.add_typer(models, name="models")
 app.add_typer(policies_cli.app, name="policies")
 app.command("serve-policy")(policies_cli.serve_policy)
 app.command("export")(carrying_cli.export)
+app.command("backup")(backup_cli.backup)
+app.command("restore")(backup_cli.restore)
 imports.command("attune")(carrying_cli.import_attune)
 imports.command("chatgpt")(carrying_cli.import_chatgpt)
 imports.command("jsonl")(carrying_cli.import_jsonl)

@@ -1,7 +1,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from memory.config import MemoryConfig
 from memory.ids import new_id
 from memory.ledger.ledger import Ledger
+from tests.fakes.postgres_server import binaries, postgres
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +27,26 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str | None]:
+    """A server for the ledger: one of the run's own with ATTUNE_TEST_POSTGRES=start, or the one whose URL that is."""
+    wanted = os.environ.get("ATTUNE_TEST_POSTGRES")
+    if wanted != "start":
+        yield wanted
+        return
+    if binaries() is None:
+        pytest.skip("Postgres is not installed: apt-get install postgresql")
+    with postgres() as url:
+        yield url
+
+
 @pytest.fixture
-async def memory_config(tmp_path: Path) -> AsyncIterator[MemoryConfig]:
+async def memory_config(tmp_path: Path, postgres_url: str | None) -> AsyncIterator[MemoryConfig]:
     """A configuration with a home of its own, which does not exist yet.
 
-    With ATTUNE_TEST_POSTGRES, the URL of a server on which databases may be created, the ledger is a new one there.
+    With ATTUNE_TEST_POSTGRES the ledger is a new database on a Postgres server.
     """
-    server = os.environ.get("ATTUNE_TEST_POSTGRES")
+    server = postgres_url
     if server is None:
         yield MemoryConfig(home=tmp_path / "home")
         return

@@ -1,4 +1,4 @@
-"""The ledger on a real Postgres; all of tests/memory/ledger runs there too when ATTUNE_TEST_POSTGRES names a server."""
+"""The ledger on a real Postgres, where `make test-postgres` runs all of tests/memory/ledger too."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from memory.ledger.ledger import Ledger
 
 pytestmark = [
     pytest.mark.postgres,
-    pytest.mark.skipif("ATTUNE_TEST_POSTGRES" not in os.environ, reason="ATTUNE_TEST_POSTGRES names no server"),
+    pytest.mark.skipif("ATTUNE_TEST_POSTGRES" not in os.environ, reason="for make test-postgres"),
 ]
 
 
@@ -52,3 +52,32 @@ async def test_a_server_that_is_not_there_is_named_without_its_password(memory_c
         async with Database.open(config):
             pass
     assert "secret" not in str(caught.value)
+
+
+async def test_several_workers_claim_each_job_once_and_a_persons_one_at_a_time(memory_config: MemoryConfig) -> None:
+    """Each worker has connections of its own, as processes have; `FOR UPDATE SKIP LOCKED` parts them."""
+    async with AsyncExitStack() as stack:
+        ledgers = [await stack.enter_async_context(Ledger.open(memory_config)) for _ in range(4)]
+        people = [await ledgers[0].users.create() for _ in range(8)]
+        queued = [await ledgers[0].jobs.enqueue(one.id, "reflect", {"n": n}) for n in range(5) for one in people]
+        done: list[tuple[str, str]] = []
+        running: set[str] = set()
+
+        async def work(number: int, ledger: Ledger) -> None:
+            while len(done) < len(queued):
+                job = await ledger.jobs.claim(f"worker {number}", 60)
+                if job is None:
+                    await asyncio.sleep(0.001)
+                    continue
+                assert job.person_id not in running
+                running.add(job.person_id)
+                await ledger.users.get(job.person_id)
+                running.discard(job.person_id)
+                done.append((job.person_id, job.id))
+                assert await ledger.jobs.done(job.id, f"worker {number}")
+
+        await asyncio.gather(*(work(number, ledger) for number, ledger in enumerate(ledgers)))
+    assert sorted(id for _, id in done) == sorted(job.id for job in queued)
+    for person in people:
+        theirs = [job.id for job in queued if job.person_id == person.id]
+        assert [id for whose, id in done if whose == person.id] == theirs

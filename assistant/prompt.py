@@ -18,6 +18,7 @@ from assistant.models.door import ChatMessage
 from assistant.safety.protocol import guidance
 from assistant.support import Strategy, SupportPlan, elicited
 from memory.template import fill, load
+from memory.tokens import estimate_tokens
 from memory.types import Message, Persona, TraitEstimate
 
 Preset = Literal["full", "paper"]
@@ -78,13 +79,6 @@ def prompt_hash(preset: Preset) -> str:
     for name in _FILES[preset]:
         digest.update(f"\0{name}\0{load('assistant', name)}".encode())
     return digest.hexdigest()[:16]
-
-
-def estimate_tokens(text: str) -> int:
-    """Estimate how many tokens `text` takes: 3.5 ASCII characters each, about one per Chinese or Japanese character."""
-    characters = len(text)
-    extra_bytes = len(text.encode("utf-8", "surrogatepass")) - characters
-    return math.ceil(characters / 3.5 + extra_bytes * (1 - 1 / 3.5) / 2)
 
 
 def _cost(text: str) -> int:

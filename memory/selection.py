@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from memory.config import RecallConfig
 from memory.embedder import Embedder, Vectors
 from memory.lexical import content_words, shared
 from memory.store import Neighbour
+from memory.tokens import estimate_tokens
 from memory.types import Fact, RecalledFact
 
 CANDIDATES = 64
@@ -41,6 +43,10 @@ _BESIDE_THE_BEST = 0.6
 """Facts below this part of the best score came along by chance."""
 _SAME = 0.95
 """Facts with a cosine above this and the same telling words say the same; either alone is not enough."""
+
+
+_UNCONFIRMED = 0.8
+"""What an inferred fact's rank counts until the person confirms it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ def choose(
     Facts that rest on nothing but the `excluded` messages are left out; `budget` is in tokens.
     """
     held = [found for found in scored if found.neighbour.fact_id in facts]
-    held.sort(key=lambda found: (round(found.rank, 2), facts[found.neighbour.fact_id].valid_from), reverse=True)
+    held.sort(key=lambda found: _place(found, facts[found.neighbour.fact_id]), reverse=True)
     chosen: list[Scored] = []
     for found in held:
         fact = facts[found.neighbour.fact_id]
@@ -110,6 +116,11 @@ def choose(
     return tuple(RecalledFact(facts[found.neighbour.fact_id], found.score) for found in chosen)
 
 
+def _place(found: Scored, fact: Fact) -> tuple[float, datetime]:
+    """What a fact is ordered by; one that was inferred stands back until the person says that it is right."""
+    return round(found.rank * (_UNCONFIRMED if fact.unconfirmed else 1.0), 2), fact.valid_from
+
+
 def fitting(facts: Sequence[Fact], excluded: frozenset[str], budget: int) -> tuple[RecalledFact, ...]:
     """Return those of `facts` that are allowed and fit, in their order, without a score."""
     chosen = []
@@ -119,11 +130,6 @@ def fitting(facts: Sequence[Fact], excluded: frozenset[str], budget: int) -> tup
             budget -= cost
             chosen.append(RecalledFact(fact, 0.0))
     return tuple(chosen)
-
-
-def estimate_tokens(text: str) -> int:
-    """Return about how many tokens a language model needs for `text`: one per four bytes."""
-    return math.ceil(len(text.encode("utf-8")) / 4)
 
 
 def _nearness(message: Vectors, words: Vectors, facts: Vectors) -> Vectors:

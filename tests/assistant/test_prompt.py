@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.models.door import ChatMessage
-from assistant.prompt import Preset, compose, estimate_tokens, prompt_hash
+from assistant.prompt import Preset, compose, prompt_hash
 from assistant.safety.screen import Screen, screen
 from assistant.support import SupportPlan, plan
+from memory.tokens import estimate_tokens
 from memory.types import Message, MessageStatus, Persona, Role, Trait, TraitEstimate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

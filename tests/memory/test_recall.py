@@ -14,7 +14,7 @@ from memory.errors import EmbedderError
 from memory.index import Index
 from memory.ledger.ledger import Ledger
 from memory.recall import Recall
-from memory.selection import estimate_tokens
+from memory.tokens import estimate_tokens
 from memory.types import Evidence, Fact, Kind, NewFact
 from tests.fakes.embedding import shared_embedder
 from tests.fakes.facts import fact

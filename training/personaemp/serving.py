@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.config import ModelConfig
 from assistant.models.door import ChatMessage
-from assistant.prompt import Preset, compose, estimate_tokens, prompt_hash
+from assistant.prompt import Preset, compose, prompt_hash
 from assistant.safety.screen import CONTEXT_MESSAGES, screen
 from assistant.support import may_elicit, plan
 from memory.asked import asks_what_is_remembered
@@ -25,6 +25,7 @@ from memory.config import RecallConfig
 from memory.embedder import Embedder, Vectors
 from memory.selection import CANDIDATES, choose, fitting, score
 from memory.store import Neighbour
+from memory.tokens import estimate_tokens
 from memory.types import Evidence, Fact, Kind, Message, Persona, TraitEstimate
 from memory.types import Trait as MemoryTrait
 from training.example import Trait

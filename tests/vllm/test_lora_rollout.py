@@ -1,0 +1,139 @@
+"""A LoRA made on the spot goes live on the real vLLM while a conversation goes on, and is taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from assistant.prompt import prompt_hash
+from assistant.rollout.spec import fingerprint
+from assistant.rollout.vllm import LORA_ENVIRONMENT, lora_options
+from memory.ids import new_id
+from tests.fakes import policies
+from tests.vllm.conftest import SERVE_PYTHON
+from training.backend_server import run_backend
+from training.tiny import make_tiny_qwen3
+from training.vllm_server import VllmServer, run_vllm
+
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
+
+RANK, HIDDEN, QUERIES, LAYERS = 8, 128, 128, 8
+PATH = "/v1/admin/policies"
+
+
+def make_lora(directory: Path, seed: int, layers: int) -> Path:
+    """Write an adapter in PEFT's form that changes the tiny model's queries a little."""
+    import torch
+    from safetensors.torch import save_file
+
+    directory.mkdir()
+    torch.manual_seed(seed)
+    tensors = {}
+    for layer in range(layers):
+        name = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
+        tensors[f"{name}.lora_A.weight"] = torch.randn(RANK, HIDDEN)
+        tensors[f"{name}.lora_B.weight"] = torch.randn(QUERIES, RANK) / 10
+    save_file(tensors, directory / "adapter_model.safetensors")
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": "tiny",
+        "r": RANK,
+        "lora_alpha": 16,
+        "target_modules": ["q_proj"],
+        "bias": "none",
+    }
+    (directory / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def lora_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
+    """A server that takes adapters while it runs."""
+    directory = tmp_path_factory.mktemp("lora")
+    model = make_tiny_qwen3(directory / "model", seed=4, layers=LAYERS)
+    with run_vllm(
+        model,
+        python=SERVE_PYTHON,
+        log=directory / "vllm.log",
+        options=lora_options(RANK),
+        environment=LORA_ENVIRONMENT,
+    ) as running:
+        yield running
+
+
+def asked(client: httpx.Client, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    answer = client.request(method, path, json=body)
+    assert answer.status_code < 300, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def replied(client: httpx.Client, conversation: str) -> str:
+    """Say something new and return the version that answered; random weights may need several tries for a word."""
+    path = f"/v1/conversations/{conversation}/messages"
+    for _ in range(10):
+        answer = client.post(path, json={"content": f"And then? {new_id('msg')}"})
+        if answer.status_code == 200:
+            return str(answer.json()["policy_version"])
+        assert answer.json()["error"]["code"] == "model_garbled", answer.text
+    raise AssertionError("not a word in ten tries")
+
+
+def begun(client: httpx.Client) -> str:
+    return str(asked(client, "POST", "/v1/conversations", {})["id"])
+
+
+def test_a_lora_goes_live_and_back_on_a_running_vllm(lora_server: VllmServer, tmp_path: Path) -> None:
+    adapter = make_lora(tmp_path / "adapter", seed=1, layers=LAYERS)
+    spec = policies.spec("p1", adapter, lora_server.base_url, base="tiny", prompt_hash=prompt_hash("full"))
+    reports = {"evaluation": policies.evaluation(adapter, "configured"), "safety": policies.safety(adapter)}
+    settings = {"ATTUNE_POLICIES__CANARY_TURNS": "2"}
+    home, log = tmp_path / "home", tmp_path / "backend.log"
+    with run_backend(home, lora_server, log=log, settings=settings) as backend, backend.client(120) as client:
+        conversation = begun(client)
+        assert replied(client, conversation) == "openai_compatible:tiny"
+        made = asked(client, "POST", PATH, {**spec.model_dump(mode="json"), **reports})
+        assert (made["stage"], asked(client, "GET", f"{PATH}/p1")["details"]["sha256"]) == (
+            "candidate",
+            fingerprint(adapter),
+        )
+        asked(client, "POST", f"{PATH}/p1/canary", {"percent": 100})
+        assert replied(client, conversation) == "openai_compatible:tiny", "it began with another"
+        fresh = begun(client)
+        assert [replied(client, fresh) for _ in range(3)] == ["p1"] * 3
+        _counted(client, 3)
+        asked(client, "POST", f"{PATH}/p1/activate")
+        assert replied(client, conversation) == "p1", "the same conversation goes on under the new policy"
+        said = [_first_token(lora_server, model) for model in ("tiny", "attune-p1")]
+        assert abs(said[0] - said[1]) > 1e-4, "the adapter changes what the model says"
+        asked(client, "POST", f"{PATH}/rollback", {"reason": "to see it go"})
+        assert replied(client, conversation) == "openai_compatible:tiny"
+        assert "attune-p1" in _served(lora_server), "it stays loaded"
+        asked(client, "POST", f"{PATH}/p1/retire")
+        assert "attune-p1" not in _served(lora_server)
+
+
+def _counted(client: httpx.Client, turns: int) -> None:
+    """Wait until the backend has written down what its canary answered."""
+    for _ in range(600):
+        if asked(client, "GET", f"{PATH}/p1")["canary"]["answered"] >= turns:
+            return
+    raise AssertionError("the canary's turns were not counted")
+
+
+def _served(server: VllmServer) -> set[str]:
+    data = httpx.get(f"{server.base_url}/models", trust_env=False).raise_for_status().json()["data"]
+    return {model["id"] for model in data}
+
+
+def _first_token(server: VllmServer, model: str) -> float:
+    """The log-probability of the likeliest first token of a reply."""
+    body = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 1, "temperature": 0, "logprobs": True}
+    answer = httpx.post(f"{server.base_url}/chat/completions", json={**body, "model": model}, timeout=120)
+    return float(answer.raise_for_status().json()["choices"][0]["logprobs"]["content"][0]["logprob"])

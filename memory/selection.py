@@ -154,7 +154,8 @@ def _specific(message: Vectors, words: Vectors, facts: Vectors, everyday: Vector
         whole = (whole + np.sort(single - single.mean(axis=0), axis=1)[:, -counted:].mean(axis=1)) / np.float32(2)
     anyhow = np.sort(facts @ everyday.T, axis=1)[:, -_EVERYDAY:].mean(axis=1)
     alike: Vectors = facts @ facts.mean(axis=0)
-    return whole - np.float32(_EVERYDAY_WEIGHT) * anyhow - np.float32(_OWN_WEIGHT) * alike
+    specific: Vectors = whole - np.float32(_EVERYDAY_WEIGHT) * anyhow - np.float32(_OWN_WEIGHT) * alike
+    return specific
 
 
 def _rests_on(fact: Fact, excluded: frozenset[str]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from assistant.prompt import estimate_tokens
+from memory.tokens import estimate_tokens
 from training.personaemp.big_five import BIG_FIVE
 from training.personaemp.drops import DroppedError, Drops
 from training.personaemp.inspection import INSPECTION

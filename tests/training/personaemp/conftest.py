@@ -1,3 +1,3 @@
-from tests.memory.conftest import empty_home, ledger, memory_config
+from tests.memory.conftest import empty_home, ledger, memory_config, postgres_url
 
-__all__ = ["empty_home", "ledger", "memory_config"]
+__all__ = ["empty_home", "ledger", "memory_config", "postgres_url"]

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 import torch.distributed
+from torch.distributed.fsdp import CPUOffloadPolicy
 from verl.plugin.platform.platform_base import PlatformBase
 from verl.plugin.platform.platform_manager import PlatformRegistry
 
@@ -129,3 +130,20 @@ def _one_backend_per_device(init: Callable[..., Any]) -> Callable[..., Any]:
 
 
 torch.distributed.init_process_group = _one_backend_per_device(torch.distributed.init_process_group)
+
+
+def _never_pinned(init: Callable[..., None]) -> Callable[..., None]:
+    """Leave offloaded weights where they are.
+
+    verl offloads the reference policy into pinned memory; pinning asks for an accelerator and torch stops with `Cannot
+    access accelerator device when none is available`.
+    """
+
+    @wraps(init)
+    def without_pinning(self: CPUOffloadPolicy, pin_memory: bool = False) -> None:  # noqa: ARG001
+        init(self, pin_memory=False)
+
+    return without_pinning
+
+
+CPUOffloadPolicy.__init__ = _never_pinned(CPUOffloadPolicy.__init__)

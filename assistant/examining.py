@@ -14,9 +14,12 @@ from assistant.models.auto import choose, chosen, found, open_policy
 from assistant.owner import owner_key
 from assistant.remote import Remote
 from assistant.runtime import Runtime, open_runtime
+from assistant.safety.resources import entries_older_than
 from memory.errors import MemoryLayerError
 
 MIN_FREE_BYTES = 1 << 30
+MAX_AGE_DAYS = 365
+"""Of an entry in the directory of crisis lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Finding:
 async def examine(config: AssistantConfig, remote: Remote | None) -> list[Finding]:
     """Look at everything; through the running backend where one holds the data directory."""
     home = config.memory_config.home
-    findings = [Finding("data directory", True, str(home)), _disk(home), _owner(home)]
+    findings = [Finding("data directory", True, str(home)), _disk(home), _owner(home), _crisis_lines()]
     if remote is not None:
         with remote.client(10) as client:
             health = client.get("/readyz").json()
@@ -87,6 +90,13 @@ def _disk(home: Path) -> Finding:
     place = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(place).free
     return Finding("disk", free >= MIN_FREE_BYTES, f"{free / (1 << 30):.1f} GiB free")
+
+
+def _crisis_lines() -> Finding:
+    old = entries_older_than(MAX_AGE_DAYS)
+    named = ", ".join(f"{entry.country} {entry.checked or 'never'}" for entry in old[:5])
+    detail = f"{len(old)} entries were last checked over a year ago: {named}" if old else "all checked within a year"
+    return Finding("crisis lines", not old, detail)
 
 
 def _owner(home: Path) -> Finding:

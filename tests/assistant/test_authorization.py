@@ -162,8 +162,8 @@ class World:
         reply = (await ledger.messages.append(person, conversation, "assistant", "ho", question)).message.id
         known = NewFact(new_id("fact"), Kind.OTHER, 0.5, "stated", (Evidence(question, "hi"),), datetime.now(UTC))
         fact = (await ledger.facts.add(person, known)).id
-        path = f"/v1/conversations/{(await ledger.conversations.create(person)).id}/messages"
-        said = await self.backend.client.post(path, json={**SAY, "stream": True}, headers=dict(self.headers["user"]))
+        say = f"/v1/conversations/{(await ledger.conversations.create(person)).id}/messages"
+        said = await self.backend.client.post(say, json={**SAY, "stream": True}, headers=dict(self.headers["user"]))
         created = next(line for line in said.text.splitlines() if line.startswith("data: "))
         stream = str(json.loads(created.removeprefix("data: "))["stream_id"])
         things = {"conversation_id": conversation, "message_id": reply, "memory_id": fact, "stream_id": stream}

@@ -33,7 +33,7 @@ from assistant.errors import AttuneError
 from assistant.remote import Remote, envelope_error
 from assistant.rollout.reports import EvaluationReport, Interval, SafetyReport
 from training.errors import TrainingError
-from training.safety_gate import Candidate, run
+from training.safety_gate import CASES, Candidate, run
 
 _PATH = "/v1/admin/policies"
 
@@ -87,6 +87,7 @@ def promote(
     *,
     evaluation: Path | None = None,
     canary_percent: float | None = None,
+    cases: Path = CASES,
     say: Callable[[str], None] = lambda _line: None,
     done: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Promotion:
@@ -102,7 +103,7 @@ def promote(
         if evaluation is not None:
             reports["evaluation"] = _read(evaluation)
         say(f"the safety gate: fixed conversations with {version} behind a backend of its own")
-        safety = run(_candidate(details), done=done)
+        safety = run(_candidate(details), cases=cases, done=done)
         reports["safety"] = safety.model_dump(mode="json")
         view = _asked(client, "PUT", f"{_PATH}/{version}/reports", reports)
         for failure in safety.failures:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from assistant import wire
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+MAY_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string", "description": "One event a frame."}}}}
+}
+"""For the OpenAPI of a route that answers with one object or, when asked to stream, with events."""
+JSON_LINES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/x-ndjson": {"schema": {"type": "string", "description": "One object a line."}}}}
+}
+"""For the OpenAPI of a route that answers with a line for each step."""
 
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 

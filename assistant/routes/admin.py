@@ -13,11 +13,12 @@ from assistant.bringing import bring
 from assistant.importing import import_file
 from assistant.reindexing import rebuild
 from assistant.spooling import spooled
+from assistant.sse import JSON_LINES
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(require_admin)])
 
 
-@router.post("/import/alpsbench")
+@router.post("/import/alpsbench", response_model=None, responses=JSON_LINES)
 async def import_alpsbench(
     request: Request, runtime: Runtimes, admin: Admin, limit: Annotated[int | None, Query(ge=1)] = None
 ) -> StreamingResponse:
@@ -35,7 +36,7 @@ async def import_jsonl(request: Request, runtime: Runtimes, admin: Admin) -> Str
     return await spooled(request, runtime.home, lambda path: bring(runtime, "jsonl", path, None))
 
 
-@router.post("/index/rebuild")
+@router.post("/index/rebuild", response_model=None, responses=JSON_LINES)
 async def rebuild_index(runtime: Runtimes, admin: Admin) -> StreamingResponse:
     """Build everybody's index again from the ledger; answers with one JSON line a person."""
     await runtime.ledger.audit.write(admin.key.id, "index.rebuild", "everybody")

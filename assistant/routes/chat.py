@@ -43,7 +43,7 @@ async def list_messages(
     return wire.MessagePage(data=await read_messages(runtime, person, messages), next_cursor=following)
 
 
-@router.post("/v1/conversations/{conversation_id}/messages", response_model=wire.Reply)
+@router.post("/v1/conversations/{conversation_id}/messages", response_model=wire.Reply, responses=sse.MAY_STREAM)
 async def send_message(
     conversation_id: str,
     body: wire.NewMessage,
@@ -59,7 +59,7 @@ async def send_message(
     return await replied(runtime, turn, response, stream=body.stream)
 
 
-@router.get("/v1/streams/{stream_id}")
+@router.get("/v1/streams/{stream_id}", response_model=None, responses=sse.MAY_STREAM)
 async def resume_stream(
     stream_id: str, runtime: Runtimes, person: PersonId, after: Annotated[int, Query(ge=0)] = 0
 ) -> StreamingResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
-from assistant import wire
+from assistant import sse, wire
 from assistant.auth import PersonId, Runtimes
 from assistant.chat import Submission
 from assistant.erasing import forget
@@ -33,7 +33,7 @@ async def forget_message(message_id: str, runtime: Runtimes, person: PersonId, d
     return await forget(runtime, person, Target("message", (message_id,)), dry_run=dry_run)
 
 
-@router.post("/{message_id}/regenerate", response_model=wire.Reply)
+@router.post("/{message_id}/regenerate", response_model=wire.Reply, responses=sse.MAY_STREAM)
 async def regenerate_reply(
     message_id: str,
     runtime: Runtimes,
@@ -49,7 +49,7 @@ async def regenerate_reply(
     return await replied(runtime, turn, response, stream=body is not None and body.stream)
 
 
-@router.post("/{message_id}/edit", response_model=wire.Reply)
+@router.post("/{message_id}/edit", response_model=wire.Reply, responses=sse.MAY_STREAM)
 async def edit(
     message_id: str,
     body: wire.Edit,

@@ -44,7 +44,7 @@ async def models() -> dict[str, Any]:
     return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "attune"}]}
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions", response_model=None, responses=sse.MAY_STREAM)
 async def chat_completions(
     body: ChatCompletionRequest,
     runtime: Runtimes,

@@ -29,7 +29,7 @@ async def import_alpsbench(
     return await spooled(request, runtime.home, lambda path: import_file(runtime, path, limit), suffix=suffix)
 
 
-@router.post("/import/jsonl")
+@router.post("/import/jsonl", response_model=None, responses=JSON_LINES)
 async def import_jsonl(request: Request, runtime: Runtimes, admin: Admin) -> StreamingResponse:
     """Import the JSON lines that are the body, of whom they name; answers with one JSON line a step."""
     await runtime.ledger.audit.write(admin.key.id, "import.jsonl", "everybody")

@@ -13,6 +13,7 @@ from assistant.auth import PersonId, Runtimes
 from assistant.bringing import bring
 from assistant.errors import ConflictError, NotFoundError
 from assistant.spooling import spooled
+from assistant.sse import JSON_LINES
 from memory.portability import place
 from memory.portability.carry import EXPORT
 
@@ -46,7 +47,7 @@ async def download(export_id: str, runtime: Runtimes, person: PersonId) -> Respo
     return FileResponse(path, media_type="application/zip", filename="attune-export.zip")
 
 
-@router.post("/import")
+@router.post("/import", response_model=None, responses=JSON_LINES)
 async def import_history(
     request: Request,
     runtime: Runtimes,

@@ -34,8 +34,10 @@ STEP = "global_steps"
 
 log = logging.getLogger(__name__)
 _Opened: TypeAlias = tuple[Judge, AsyncExitStack]
-_judges: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Path, asyncio.Future[_Opened]]] = WeakKeyDictionary()
-"""verl calls the hook once for each rollout and never says goodbye: one judge for each event loop and file."""
+_judges: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Path, bool], asyncio.Future[_Opened]]] = (
+    WeakKeyDictionary()
+)
+"""verl calls the hook once for each rollout and never says goodbye: a judge, and its second, for each loop and file."""
 
 
 async def compute_score(
@@ -43,10 +45,13 @@ async def compute_score(
 ) -> dict[str, float]:
     """Judge one rollout; `judge_config` is the path of a file such as configs/judge.toml, else ATTUNE_JUDGE.
 
+    Replies of the validation are shown to the second judge too, where there is one, under the same rulers: `second`.
+
     Raises:
         TrainingError: the configuration, or the row, cannot be judged by; no other rollout could be.
     """
-    judge = await _opened(judge_path(judge_config))
+    path = judge_path(judge_config)
+    judge = await _opened(path)
     config, reply = judge.config, Reply.of(solution_str)
     case = Case.of_row(extra_info)
     rulers = {}
@@ -56,7 +61,11 @@ async def compute_score(
     outcome = await judge.score(case, reply, rulers)
     if isinstance(outcome, Unscored):
         log.warning("a reply to example %s is unscored (%s): %s", case.id, outcome.reason, outcome.message)
-    return flat(outcome, reply, config)
+    found = flat(outcome, reply, config)
+    if config.check.second is not None and extra_info.get("split") != "train":
+        again = await (await _opened(path, second=True)).score(case, reply, rulers)
+        found["second"] = math.nan if isinstance(again, Unscored) else earned(again, config).value
+    return found
 
 
 def flat(outcome: Verdict | Unscored, reply: Reply, config: JudgeConfig) -> dict[str, float]:
@@ -94,15 +103,17 @@ async def close() -> None:
         await stack.aclose()
 
 
-async def _opened(path: Path) -> Judge:
+async def _opened(path: Path, *, second: bool = False) -> Judge:
     judges = _judges.setdefault(asyncio.get_running_loop(), {})
-    if path not in judges:
-        judges[path] = asyncio.ensure_future(_open(path))
-    judge, _ = await asyncio.shield(judges[path])
+    if (path, second) not in judges:
+        judges[path, second] = asyncio.ensure_future(_open(path, second))
+    judge, _ = await asyncio.shield(judges[path, second])
     return judge
 
 
-async def _open(path: Path) -> _Opened:
+async def _open(path: Path, second: bool) -> _Opened:
     config = await asyncio.to_thread(load_judge_config, path)
+    if second and config.check.second is not None:
+        config = config.model_copy(update={"endpoint": config.check.second})
     stack = AsyncExitStack()
     return await stack.enter_async_context(Judge.open(config, shared_bound=True)), stack

@@ -69,6 +69,23 @@ async def test_a_rollout_that_cannot_be_judged_has_the_same_keys_and_no_score(tm
     assert bad["unscored"] == 1 and math.isnan(bad["score"]) and math.isnan(bad["resonation"])
 
 
+async def test_what_is_validated_is_shown_to_the_second_judge_too(tmp_path: Path) -> None:
+    async with (
+        ScriptedServer(default=grading(lambda *_: 0.8)) as first,
+        ScriptedServer(default=grading(lambda *_: 0.4)) as second,
+    ):
+        config = judge_file(tmp_path, first.base_url)
+        told = Path(config).read_text(encoding="utf-8")
+        second_table = f"[check.second]\nbase_url = '{second.base_url}'\nmodel = 'scripted'\n"
+        Path(config).write_text(told + second_table, encoding="utf-8")
+        trained, validated = await scored(config, "fine", row()), await scored(config, "fine", row(split="test"))
+    assert "second" not in trained
+    assert math.isclose(validated["second"], 0.4 - 0.5 * 0.6, abs_tol=1e-9)
+    assert {**trained, "judge_seconds": 0} == {
+        name: value for name, value in {**validated, "judge_seconds": 0}.items() if name != "second"
+    }
+
+
 async def test_a_step_measures_every_rollout_with_the_same_rulers_and_the_next_with_others(tmp_path: Path) -> None:
     async with ScriptedServer(default=grading(lambda *_: 0.8)) as server:
         config = judge_file(tmp_path, server.base_url)

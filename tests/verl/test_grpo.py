@@ -78,7 +78,7 @@ async def test_a_run_that_was_killed_goes_on_from_its_checkpoint(tmp_path: Path)
     async with ScriptedServer(default=good) as server:
         config = prepare(tmp_path, server.base_url)
         first = await started(config)
-        while newest_checkpoint(out) is None:
+        while not read_steps(out):
             assert first.returncode is None, (await first.communicate())[0].decode()[-3000:]
             await asyncio.sleep(0.2)
         kill_all(first.pid, out)

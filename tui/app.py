@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 
 from tui import keys
@@ -21,8 +22,7 @@ from tui.link import Link, LinkState
 from tui.messages import LinkChanged
 from tui.preferences import Preferences
 from tui.screens.chat import STOP_GRACE_S, ChatScreen
-from tui.screens.memories import MemoriesScreen
-from tui.themes import DARK, LIGHT
+from tui.themes import THEMES, next_theme
 
 CHECK_S = 15.0
 """How often the state of the backend is looked at."""
@@ -43,13 +43,23 @@ class AttuneApp(App[str]):
         self.link = Link(launch, self._report)
         self.chat = ChatScreen(self.link, enter_sends=self._preferences.enter_sends, stop_grace_s=stop_grace_s)
         self._leaving = False
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = LIGHT.name if self._preferences.theme == "light" else DARK.name
+        self.key_map = keys.KeyMap.load(launch.home)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = f"attune-{self._preferences.theme}"
+        self.set_keymap(self.key_map.overrides())
+
+    def get_driver_class(self) -> type[Driver]:
+        """Draw on the terminal even where standard error goes somewhere else."""
+        if sys.platform == "win32" or sys.stderr.isatty() or not sys.stdout.isatty():
+            return super().get_driver_class()
+        from tui.terminal import StdoutDriver
+
+        return StdoutDriver
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The names that our style sheet uses beside Textual's, for themes that do not set them."""
-        return {name: DARK.variables[name] for name in ("muted", "faint")}
+        return {name: THEMES[0].variables[name] for name in ("muted", "faint")}
 
     def get_key_display(self, binding: Binding) -> str:
         """Keys in the footer: `F3`, `^N`."""
@@ -62,6 +72,10 @@ class AttuneApp(App[str]):
     def on_mount(self) -> None:
         """Begin to look after the backend; leave in good order when the terminal goes."""
         self.set_interval(CHECK_S, self.link.check)
+        if self.key_map.problem:
+            self.notify(self.key_map.problem, title="Your keys", severity="warning", timeout=15, markup=False)
+        if not self._preferences.met:
+            self.call_after_refresh(self._greet)
         if not self.is_headless and sys.platform != "win32":
             loop = asyncio.get_running_loop()
             for signum in (signal.SIGTERM, signal.SIGHUP):
@@ -78,12 +92,8 @@ class AttuneApp(App[str]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """A command for everything in the key map that makes sense on this screen."""
-        scopes: dict[type[Screen[Any]], tuple[keys.Scope, ...]] = {
-            ChatScreen: ("chat", "prompt"),
-            MemoriesScreen: ("memories",),
-        }
-        for scope in (*scopes.get(type(screen), ()), "anywhere"):
-            for key in keys.in_scope(scope):
+        for scope in (*getattr(screen, "SCOPES", ()), "anywhere"):
+            for key in self.key_map.in_scope(scope):
                 if key.command:
                     owner = self if scope == "anywhere" else screen
                     yield SystemCommand(key.command, key.help, partial(owner.run_action, key.action))
@@ -92,13 +102,53 @@ class AttuneApp(App[str]):
         """Show every key."""
         from tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        self._show(HelpScreen)
+
+    def action_persona(self) -> None:
+        """Show what is believed of the person."""
+        from tui.screens.persona import PersonaScreen
+
+        self._show(PersonaScreen, self.link)
+
+    def action_memories(self) -> None:
+        """Show what is remembered."""
+        from tui.screens.memories import MemoriesScreen
+
+        self._show(MemoriesScreen, self.link)
+
+    def action_settings(self) -> None:
+        """Show what the person allows and prefers."""
+        from tui.screens.settings import SettingsScreen
+
+        self._show(SettingsScreen, self.link)
+
+    def action_resources(self) -> None:
+        """Show where to turn in a crisis."""
+        from tui.screens.resources import ResourcesScreen
+
+        self._show(ResourcesScreen, self.link)
+
+    def _show(self, kind: type[Screen[Any]], *arguments: Any) -> None:
+        """Open a screen, or return to it where it lies below what is open."""
+        if isinstance(self.screen, kind):
+            return
+        self.push_screen(kind(*arguments))
+
+    def _greet(self) -> None:
+        """The first page of all, once."""
+        from tui.screens.first_run import FirstRunScreen
+
+        def met(done: bool | None) -> None:
+            if done:
+                self.keep_preference(met=True)
+
+        self.push_screen(FirstRunScreen(self.link), met)
 
     def action_toggle_theme(self) -> None:
-        """Switch between the light and the dark theme."""
-        dark = self.theme != LIGHT.name
-        self.theme = LIGHT.name if dark else DARK.name
-        self.keep_preference(theme="light" if dark else "dark")
+        """Go on to the next theme."""
+        self.theme = next_theme(self.theme)
+        self.keep_preference(theme=self.theme.removeprefix("attune-"))
+        self.notify(f"Theme: {self.theme.removeprefix('attune-')}", timeout=2)
 
     def keep_preference(self, **changes: Any) -> None:
         """Remember what the person likes, for the next start as far as the disk allows."""
@@ -113,6 +163,8 @@ class AttuneApp(App[str]):
     async def action_quit(self) -> None:
         """Let a backend of ours finish what it was told, then leave; asked twice, leave at once."""
         backend = self.link.backend
+        if not self._leaving:
+            await self.chat.close_incognito()
         if self._leaving or backend is None or not backend.ours:
             self.exit(self._last_words())
             return

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tui.client import Client, is_loopback
+from tui.door import is_loopback, open_client
 from tui.errors import BackendError, ClientError
 
 SERVE = (sys.executable, "-m", "assistant.cli", "serve", "--port", "0")
@@ -200,7 +200,7 @@ def _died(code: int, log: Path, begin: int) -> str:
 
 
 async def _alive(url: str) -> bool:
-    client = await Client.open(url, None)
+    client = await open_client(url, None)
     try:
         return await client.alive()
     finally:

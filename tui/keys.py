@@ -1,144 +1,113 @@
-"""The one key map: bindings, footer, command palette, help and the table in docs/terminal.md are generated from it."""
+"""The key map in force: bindings, footer, command palette, help and the table in docs/terminal.md come from it.
+
+The usual keys are those of `tui.key_table`; a person's own stand in `keys.toml` of the home and win. Does not know
+screens or widgets.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from textual.binding import Binding, BindingType
 
-Scope = Literal["chat", "prompt", "conversations", "memories", "anywhere"]
+from tui.key_table import KEYS, SCOPES, Key, Scope
 
-SCOPES: dict[Scope, str] = {
-    "prompt": "Writing",
-    "chat": "Chat",
-    "conversations": "Conversations",
-    "memories": "Memories",
-    "anywhere": "Everywhere",
+FILE = "keys.toml"
+
+_NAMES = {
+    "escape": "Esc",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "plus": "+",
+    "minus": "-",
 }
-"""The scopes in the order of the help, with their headings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """One thing that can be done, and the keys that do it."""
+class KeyMap:
+    """The keys as they are in force for one person."""
 
-    action: str
-    """The Textual action, looked up on whatever owns the scope."""
-    scope: Scope
-    keys: tuple[str, ...]
-    """The first is the one that is shown."""
-    label: str
-    """A word or two, for the footer and the palette."""
-    help: str
-    """A sentence."""
-    footer: bool = False
-    command: str = ""
-    """Its name in the palette; empty where it is not offered there."""
-    bound: bool = True
-    """False where a widget handles the key itself and it is only explained here."""
+    keys: tuple[Key, ...] = KEYS
+    problem: str = ""
+    """What is wrong with the person's file, with the repair; empty where nothing is."""
 
+    @classmethod
+    def load(cls, home: Path) -> KeyMap:
+        """Read the person's own keys; a file that cannot be used changes nothing and is named in `problem`."""
+        path = home / FILE
+        try:
+            wanted = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError) as error:
+            return cls(problem=f"{path} cannot be read, so the usual keys hold: {error}")
+        return cls._changed(path, wanted)
 
-KEYS: tuple[Key, ...] = (
-    Key("send", "prompt", ("enter",), "Send", "Send what you wrote.", bound=False),
-    Key("newline", "prompt", ("ctrl+j", "alt+enter"), "New line", "Begin a new line.", bound=False),
-    Key(
-        "swap_enter",
-        "prompt",
-        (),
-        "Swap Enter and Ctrl+J",
-        "Let Enter begin a new line and Ctrl+J send.",
-        command="Swap Enter and Ctrl+J",
-    ),
-    Key(
-        "recall_draft",
-        "prompt",
-        ("up",),
-        "Last message",
-        "In an empty prompt: bring back what you sent last.",
-        bound=False,
-    ),
-    Key("screen.look_back", "prompt", ("pageup", "ctrl+up"), "Scroll up", "Look back in the conversation."),
-    Key("screen.look_ahead", "prompt", ("pagedown", "ctrl+down"), "Scroll down", "Go towards the newest message."),
-    Key("stop", "chat", ("escape",), "Stop", "Stop the reply; what was said so far is kept.", footer=True),
-    Key("new", "chat", ("ctrl+n",), "New", "Begin a new conversation.", footer=True, command="New conversation"),
-    Key(
-        "conversations",
-        "chat",
-        ("ctrl+o",),
-        "Open",
-        "List your conversations and go on with one.",
-        footer=True,
-        command="Open a conversation",
-    ),
-    Key(
-        "memories",
-        "chat",
-        ("f3", "ctrl+r"),
-        "Memories",
-        "See what Attune remembers about you, and make it forget.",
-        footer=True,
-        command="Memories",
-    ),
-    Key(
-        "resources",
-        "chat",
-        ("f9",),
-        "Crisis lines",
-        "Where to turn in a crisis; always within reach.",
-        footer=True,
-        command="Crisis lines",
-    ),
-    Key("pick", "conversations", ("enter",), "Open", "Go on with the marked conversation.", bound=False),
-    Key(
-        "forget",
-        "memories",
-        ("f8",),
-        "Forget",
-        "Forget the marked memory, after asking.",
-        footer=True,
-        command="Forget the marked memory",
-    ),
-    Key(
-        "reload",
-        "memories",
-        ("f5",),
-        "Reload",
-        "Ask for the memories again.",
-        footer=True,
-        command="Reload the memories",
-    ),
-    Key("back", "memories", ("escape",), "Back", "Return to the conversation.", footer=True),
-    Key("help", "anywhere", ("f1", "ctrl+g"), "Help", "Show this help.", footer=True, command="Help"),
-    Key(
-        "toggle_theme",
-        "anywhere",
-        ("f4",),
-        "Light or dark",
-        "Switch between the light and the dark theme.",
-        command="Light or dark theme",
-    ),
-    Key("command_palette", "anywhere", ("ctrl+p",), "Commands", "Find any command by name.", bound=False),
-    Key("quit", "anywhere", ("ctrl+q",), "Quit", "Leave; Attune first finishes what you told it.", command="Quit"),
-)
+    @classmethod
+    def _changed(cls, path: Path, wanted: dict[str, Any]) -> KeyMap:
+        changes: dict[str, tuple[str, ...]] = {}
+        names = {key.name for key in KEYS if key.bound}
+        for scope, entries in wanted.items():
+            for action, keys in entries.items() if isinstance(entries, dict) else [("", entries)]:
+                name = f"{scope}.{action}"
+                if name not in names:
+                    return cls(problem=f"{path}: {name} is nothing that keys can be given to; F1 lists what there is")
+                given = [keys] if isinstance(keys, str) else keys
+                if not isinstance(given, list) or not all(isinstance(key, str) and key for key in given):
+                    return cls(problem=f'{path}: {name} must be a key or a list of keys, such as "ctrl+n"')
+                changes[name] = tuple(given)
+        made = tuple(replace(key, keys=changes.get(key.name, key.keys)) for key in KEYS)
+        together: list[tuple[Scope, ...]] = [("prompt", "chat"), *((scope,) for scope in SCOPES)]
+        for scopes in together:
+            seen: dict[str, str] = {}
+            for key in made:
+                for one in key.keys if key.scope in scopes else ():
+                    if seen.setdefault(one, key.name) != key.name:
+                        return cls(problem=f"{path}: {one} would do both {seen[one]} and {key.name}")
+        return cls(made)
 
-_NAMES = {"escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn", "enter": "Enter", "up": "↑", "down": "↓"}
+    def in_scope(self, scope: Scope) -> list[Key]:
+        """The keys of one scope, in the order of the map."""
+        return [key for key in self.keys if key.scope == scope]
+
+    def first_key(self, action: str) -> str:
+        """The key to name when telling somebody how to do something."""
+        return next((shown(key.keys[:1]) for key in self.keys if key.action == action and key.keys), "Ctrl+P")
+
+    def overrides(self) -> dict[str, str]:
+        """What differs from the usual keys, as Textual takes it."""
+        usual = {key.name: key.keys for key in KEYS}
+        return {key.name: ",".join(key.keys) for key in self.keys if key.bound and key.keys != usual[key.name]}
 
 
-def in_scope(scope: Scope) -> list[Key]:
-    """The keys of one scope, in the order of the map."""
-    return [key for key in KEYS if key.scope == scope]
+def key_map(app: object) -> KeyMap:
+    """The key map in force in an app; the usual one in an app that has none."""
+    found = getattr(app, "key_map", None)
+    return found if isinstance(found, KeyMap) else KeyMap()
 
 
 def bindings(scope: Scope) -> list[BindingType]:
-    """The Textual bindings of one scope; quitting works above everything that is open."""
+    """The Textual bindings of one scope, with the names by which a person's own keys replace them."""
     return [
         Binding(
-            ",".join(key.keys), key.action, key.label, show=key.footer, tooltip=key.help, priority=key.action == "quit"
+            ",".join(key.keys),
+            key.action,
+            key.label,
+            show=key.footer,
+            tooltip=key.help,
+            priority=key.above,
+            id=key.name,
+            key_display=None,
         )
-        for key in in_scope(scope)
-        if key.bound and key.keys
+        for key in KEYS
+        if key.scope == scope and key.bound and key.keys
     ]
 
 
@@ -152,14 +121,12 @@ def short(key: str) -> str:
     return shown([key]).replace("Ctrl+", "^")
 
 
-def first_key(action: str) -> str:
-    """The key to name when telling somebody how to do something."""
-    return next(shown(key.keys[:1]) for key in KEYS if key.action == action and key.keys)
-
-
 def table() -> str:
     """The key map as a Markdown table, as docs/terminal.md has it."""
-    lines = ["| where | key | what it does |", "|---|---|---|"]
+    lines = ["| where | key | what it does | name in `keys.toml` |", "|---|---|---|---|"]
     for scope, heading in SCOPES.items():
-        lines += [f"| {heading} | {shown(key.keys) or 'via Ctrl+P'} | {key.help} |" for key in in_scope(scope)]
+        for key in KEYS:
+            if key.scope == scope:
+                name = f"`{key.name}`" if key.bound and key.keys else ""
+                lines.append(f"| {heading} | {shown(key.keys) or 'via Ctrl+P'} | {key.help} | {name} |")
     return "\n".join(lines)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tui.backend import Backend, Launch, reach
-from tui.client import Client
+from tui.door import open_client
 from tui.errors import ClientError, TerminalError
 
 if TYPE_CHECKING:
     from assistant import wire
+    from tui.client import Client
 
 READY_S = 60.0
 """A backend that still starts something after so long is used as it is."""
@@ -96,7 +97,7 @@ class Link:
                 self.backend = backend
             if self._client is not None:
                 await self._client.close()
-            self._client = await Client.open(backend.url, self.launch.key_for(backend.url))
+            self._client = await open_client(backend.url, self.launch.key_for(backend.url))
         except TerminalError as error:
             self._report(LinkState("lost", error.message))
             raise

@@ -20,6 +20,14 @@ class LinkChanged(Message):
         self.state = state
 
 
+class Arrived(Message):
+    """What a page asked the backend for is here."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__()
+        self.value = value
+
+
 class ConversationBegun(Message):
     """A conversation was made for the first message of turn number `turn`."""
 
@@ -50,10 +58,13 @@ class TurnEnded(Message):
 class ConversationLoaded(Message):
     """A conversation was reopened."""
 
-    def __init__(self, conversation: wire.Conversation, messages: list[wire.Message]) -> None:
+    def __init__(
+        self, conversation: wire.Conversation, messages: list[wire.Message], *, on_branch: bool = False
+    ) -> None:
         super().__init__()
         self.conversation = conversation
         self.messages = messages
+        self.on_branch = on_branch
 
 
 class ConversationsListed(Message):

@@ -1,7 +1,7 @@
 """The plain mode: lines in, lines out, append-only; for pipes, scripts, screen readers and simple terminals.
 
-Each line of the input is one message. Replies stream to standard output; everything else is said on lines that begin
-with a dash, on standard error where nobody sits at the keyboard.
+Each line of the input is one message, or a command that begins with a slash. Replies stream to standard output;
+everything else is said on lines that begin with a dash, on standard error where nobody sits at the keyboard.
 """
 
 from __future__ import annotations
@@ -10,40 +10,47 @@ import asyncio
 import contextlib
 import signal
 import sys
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from tui import commands
 from tui.backend import STOP_S, Launch
 from tui.card import plain_lines
 from tui.errors import TerminalError
 from tui.link import Link, LinkState
-from tui.text import one_line
+from tui.preferences import Preferences
+from tui.turn import Turn, converse
 
 if TYPE_CHECKING:
     from assistant import wire
+    from tui.client import Client
 
-HELP = """\
-/new          begin a new conversation
-/list         list your conversations
-/memories     what Attune remembers about you
-/forget ID    make it forget one of them
-/help         this
-/quit         leave; Attune first finishes what you told it
-Anything else is a message. Ctrl+C stops a reply."""
+FIRST_WORDS = """\
+Attune is an AI, not a person and not a therapist, and it can be wrong. It remembers what you tell it; training on it is
+off. /settings shows what you allow, /resources where to turn in a crisis, /help everything."""
 
 
 class Plain:
     """One person at one line-oriented terminal."""
 
     def __init__(self, launch: Launch, *, interactive: bool) -> None:
-        self._link = Link(launch, self._show_state)
-        self._interactive = interactive
-        self._conversation_id: str | None = None
+        self.link = Link(launch, self._show_state)
+        self.interactive = interactive
+        self.conversation: wire.Conversation | None = None
+        """The conversation that is open; None before the first message of a new one."""
+        self.before: wire.Conversation | None = None
+        """The one that was open before."""
+        self.incognito = False
+        self.sheet: commands.Sheet | None = None
+        """The questionnaire that is being answered."""
+        self.listed: list[wire.Conversation] = []
+        """What /list printed last, for /open NUMBER."""
+        self._home = launch.home
         self._stream_id: str | None = None
-        self._said: set[str] = set()
+        self._noticed: set[str] = set()
+        self._turns = 0
         self._failed = False
 
     def run(self, texts: list[str] | None) -> int:
@@ -53,9 +60,12 @@ class Plain:
                 stream.reconfigure(errors="replace")
         for signum in _hangups():
             signal.signal(signum, _leave)
+        if self.interactive and not Preferences.load(self._home).met:
+            for line in FIRST_WORDS.splitlines():
+                self.note(line)
         with asyncio.Runner() as runner:
             try:
-                for text in _lines(self._interactive) if texts is None else texts:
+                for text in _lines(self.interactive) if texts is None else texts:
                     if text.strip() == "/quit":
                         break
                     self._do(runner, text)
@@ -73,7 +83,7 @@ class Plain:
             self._failed = True
             print(f"— {error.message}", file=sys.stderr, flush=True)
         except KeyboardInterrupt:
-            if not self._interactive:
+            if not self.interactive:
                 raise
             print("\n— stopped", flush=True)
             self._cancel(runner)
@@ -85,102 +95,107 @@ class Plain:
                 runner.run(self._stop(self._stream_id))
 
     async def _stop(self, stream_id: str) -> None:
-        await (await self._link.client()).cancel(stream_id)
+        await (await self.client()).cancel(stream_id)
 
     async def _handle(self, text: str) -> None:
-        command, _, argument = text.strip().partition(" ")
-        if command == "/help":
-            print(HELP, flush=True)
-        elif command == "/new":
-            self._conversation_id = None
-            self._note("a new conversation")
-        elif command == "/list":
-            await self._list()
-        elif command == "/memories":
-            await self._memories()
-        elif command == "/forget":
-            await self._forget(argument.strip())
+        name, _, argument = text.strip().partition(" ")
+        command = commands.named(name)
+        if command is not None:
+            await command.run(self, argument.strip())
+        elif self.sheet is not None:
+            await commands.answer(self, text.strip())
         elif text.strip():
-            await self._send(text)
+            await self.say(Turn(0, text, self.conversation, incognito=self.incognito))
 
-    # ---------------------------------------------------------------- messages
+    # ---------------------------------------------------------------- what commands use
 
-    async def _send(self, text: str) -> None:
-        client = await self._link.ready()
-        if self._conversation_id is None:
-            self._conversation_id = (await client.create_conversation()).id
+    async def client(self) -> Client:
+        """A client of a backend that answers.
+
+        Raises:
+            TerminalError: there is none.
+        """
+        return await self.link.client()
+
+    def show(self, lines: Iterable[str]) -> None:
+        """Print what was asked for."""
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Say something beside what was asked for."""
+        print(f"— {text}", file=sys.stdout if self.interactive else sys.stderr, flush=True)
+
+    async def leave(self) -> None:
+        """Leave the conversation; an incognito one is deleted."""
+        left, self.conversation, self.incognito = self.conversation, None, False
+        if left is None:
+            return
+        if left.incognito:
+            await (await self.client()).delete_conversation(left.id)
+        else:
+            self.before = left
+
+    async def say(self, turn: Turn) -> None:
+        """Say it and print the reply as it comes."""
         said = ""
+        self._turns += 1
+        turn.number = self._turns
         try:
-            async for event in client.send(self._conversation_id, text, uuid.uuid4().hex):
-                if event.type == "message.created":
-                    self._stream_id = event.stream_id
-                elif event.type == "delta":
-                    print(event.text if said else f"Attune: {event.text}", end="", flush=True)
-                    said += event.text
-                elif event.type == "message.completed" and not said:
-                    said = event.message.text
-                    print(f"Attune: {said}", end="", flush=True)
-                elif event.type == "message.retracted":
-                    print(
-                        f"\n— The answer above is withdrawn. Instead:\nAttune: {event.replacement}", end="", flush=True
-                    )
-                    said = event.replacement
-                else:
-                    self._aside(event)
+            async with contextlib.aclosing(converse(self.link, turn)) as events:
+                async for event in events:
+                    said = self._print(event, said)
+                    self._stream_id = turn.stream_id
         finally:
+            self.conversation = turn.conversation
             if said:
                 print(flush=True)
         self._stream_id = None
 
+    # ---------------------------------------------------------------- events
+
+    def _print(self, event: wire.Event, said: str) -> str:
+        """Print one event; returns what was said so far."""
+        if event.type == "delta":
+            print(event.text if said else f"Attune: {event.text}", end="", flush=True)
+            return said + event.text
+        if event.type == "message.completed" and not said:
+            print(f"Attune: {event.message.text}", end="", flush=True)
+            return event.message.text
+        if event.type == "message.retracted":
+            print(f"\n— The answer above is withdrawn. Instead:\nAttune: {event.replacement}", end="", flush=True)
+            return event.replacement
+        self._aside(event)
+        return said
+
     def _aside(self, event: wire.Event) -> None:
-        if event.type == "notice" and event.text not in self._said:
-            self._said.add(event.text)
-            self._note(event.text)
+        if event.type == "notice" and event.text not in self._noticed:
+            self._noticed.add(event.text)
+            self.note(event.text)
         elif event.type == "safety" and event.resources is not None:
-            print("\n".join(f"— {line}" for line in plain_lines(event.resources)), flush=True)
+            self.show(f"— {line}" for line in plain_lines(event.resources))
 
-    # ---------------------------------------------------------------- commands
-
-    async def _list(self) -> None:
-        for conversation in await (await self._link.client()).conversations():
-            print(f"{conversation.updated_at.astimezone():%Y-%m-%d %H:%M}  {one_line(conversation.title, 80)}")
-        sys.stdout.flush()
-
-    async def _memories(self) -> None:
-        memories = await (await self._link.client()).memories()
-        for memory in memories:
-            quotes = "  ".join(f"“{one_line(evidence.quote, 80)}”" for evidence in memory.evidence)
-            print(f"{memory.id}  {memory.text}  {quotes}".rstrip())
-        if not memories:
-            self._note("nothing yet")
-        sys.stdout.flush()
-
-    async def _forget(self, memory_id: str) -> None:
-        if not memory_id:
-            raise TerminalError("which one? /memories lists them; then /forget ID")
-        gone = await (await self._link.client()).forget(memory_id)
-        self._note(f"forgotten, for good: {', '.join(gone.forgotten)}")
-
-    # ---------------------------------------------------------------- asides and the way out
-
-    def _note(self, text: str) -> None:
-        print(f"— {text}", file=sys.stdout if self._interactive else sys.stderr, flush=True)
+    # ---------------------------------------------------------------- the way out
 
     def _show_state(self, state: LinkState) -> None:
         if state.kind == "starting":
-            self._note(state.text)
+            self.note(state.text)
 
     def _finish(self, runner: asyncio.Runner) -> None:
-        backend = self._link.backend
+        with contextlib.suppress(TerminalError, KeyboardInterrupt):
+            if self.conversation is not None and self.conversation.incognito:
+                runner.run(self.leave())
+        backend = self.link.backend
         if backend is not None and backend.ours:
             backend.ask_to_stop()
-            self._note("finishing what you told me…")
+            self.note("finishing what you told me…")
             try:
                 if not runner.run(backend.stopped()):
-                    self._note(f"not finished after {STOP_S:.0f} s; it goes on by itself")
+                    self.note(f"not finished after {STOP_S:.0f} s; it goes on by itself")
             except KeyboardInterrupt:
-                self._note("it goes on by itself")
-        runner.run(self._link.close())
+                self.note("it goes on by itself")
+        runner.run(self.link.close())
 
 
 def _lines(interactive: bool) -> Iterator[str]:

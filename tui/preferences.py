@@ -1,22 +1,25 @@
-"""What the person likes about the terminal: the theme and what Enter does. Kept in `terminal.json` of the home."""
+"""What the person likes about the terminal, kept in `terminal.json` of the home; keys stand in a file of their own."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 FILE = "terminal.json"
+THEME_NAMES = ("dark", "light", "dark-contrast", "light-contrast")
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """A person's choices; the defaults where the file is missing or unreadable."""
 
-    theme: Literal["dark", "light"] = "dark"
+    theme: str = "dark"
+    """One of `THEME_NAMES`."""
     enter_sends: bool = True
     """False: Enter begins a new line and Ctrl+J sends."""
+    met: bool = False
+    """Whether the first page was read."""
 
     @classmethod
     def load(cls, home: Path) -> Preferences:
@@ -27,8 +30,11 @@ class Preferences:
             return cls()
         if not isinstance(kept, dict):
             return cls()
+        theme = kept.get("theme")
         return cls(
-            theme="light" if kept.get("theme") == "light" else "dark", enter_sends=kept.get("enter_sends") is not False
+            theme=theme if theme in THEME_NAMES else "dark",
+            enter_sends=kept.get("enter_sends") is not False,
+            met=kept.get("met") is True,
         )
 
     def save(self, home: Path) -> None:

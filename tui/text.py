@@ -6,6 +6,7 @@ terminal. Does not touch what Markdown makes of the text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 _CONTROLS = dict.fromkeys([*range(0x20), 0x7F, *range(0x80, 0xA0)])
@@ -32,3 +33,8 @@ def one_line(text: str, width: int) -> str:
     """Collapse whitespace and cut to `width` characters with an ellipsis."""
     flat = " ".join(text.split())
     return flat if len(flat) <= width else flat[: max(width - 1, 0)].rstrip() + "…"
+
+
+def variant_of(id: str, variants: Sequence[str]) -> str:
+    """Which of several wordings or replies this is; nothing where it is the only one."""
+    return f"{variants.index(id) + 1} of {len(variants)}" if len(variants) > 1 and id in variants else ""

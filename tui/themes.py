@@ -1,6 +1,11 @@
-"""The two themes, a dark and a light one: warm paper and ink, sage for Attune, sand for the person."""
+"""The themes: a dark and a light one of warm paper and ink, and each in high contrast.
+
+Sage is Attune's colour and sand the person's; high contrast is for tired eyes and poor screens.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from textual.theme import Theme
 
@@ -79,3 +84,68 @@ LIGHT = Theme(
         "button-color-foreground": "#faf8f3",
     },
 )
+
+DARK_CONTRAST = replace(
+    DARK,
+    name="attune-dark-contrast",
+    primary="#7fffd4",
+    secondary="#ffcf8f",
+    accent="#ffe08a",
+    warning="#ffe08a",
+    error="#ff9a96",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#0d0f11",
+    panel="#20252b",
+    variables={
+        **DARK.variables,
+        "muted": "#d5dde3",
+        "faint": "#bcc6ce",
+        "border-blurred": "#8b97a3",
+        "footer-background": "#000000",
+        "footer-key-foreground": "#7fffd4",
+        "footer-description-foreground": "#e3e9ed",
+        "scrollbar-background": "#000000",
+        "block-cursor-background": "#004d3a",
+        "block-cursor-blurred-background": "#004d3a",
+        "block-cursor-foreground": "#ffffff",
+        "block-cursor-blurred-foreground": "#ffffff",
+    },
+)
+
+LIGHT_CONTRAST = replace(
+    LIGHT,
+    name="attune-light-contrast",
+    primary="#00442f",
+    secondary="#5e3200",
+    accent="#573c00",
+    warning="#573c00",
+    error="#7d0000",
+    foreground="#000000",
+    background="#ffffff",
+    surface="#f4f4f4",
+    panel="#e2e2e2",
+    variables={
+        **LIGHT.variables,
+        "muted": "#2b3036",
+        "faint": "#40464c",
+        "border-blurred": "#6d737a",
+        "footer-background": "#ffffff",
+        "footer-key-foreground": "#00442f",
+        "footer-description-foreground": "#2b3036",
+        "scrollbar-background": "#ffffff",
+        "block-cursor-background": "#bfe3d3",
+        "block-cursor-blurred-background": "#bfe3d3",
+        "block-cursor-foreground": "#000000",
+        "block-cursor-blurred-foreground": "#000000",
+    },
+)
+
+THEMES = (DARK, LIGHT, DARK_CONTRAST, LIGHT_CONTRAST)
+"""In the order in which they follow each other."""
+
+
+def next_theme(name: str) -> str:
+    """The name of the theme after this one."""
+    names = [theme.name for theme in THEMES]
+    return names[(names.index(name) + 1) % len(names)] if name in names else names[0]

@@ -14,16 +14,20 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.pilot import Pilot
 
 from tui.app import AttuneApp
 from tui.backend import Launch
-from tui.client import Client
 from tui.errors import TerminalError
+from tui.preferences import Preferences
 from tui.screens.memories import MemoriesScreen
 from tui.widgets.prompt import Prompt
 from tui.widgets.reply import Reply
+
+if TYPE_CHECKING:
+    from tui.client import Client
 
 FIRST = (
     "Hi, I'm Maya. I work as a nurse in Bergen. The night shifts wear me out.",
@@ -41,6 +45,7 @@ async def tour(launch: Launch, out: Path) -> list[Path]:
     Raises:
         TerminalError: something did not happen in time.
     """
+    Preferences(met=True).save(launch.home)
     app = AttuneApp(launch)
     app.animation_level = "none"
     async with app.run_test(size=SIZE) as pilot:

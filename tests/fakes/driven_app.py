@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from textual.message import Message
 from textual.notifications import Notify
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.screen import Screen
+from textual.widgets import OptionList, Static
 
 from assistant import wire
 from tui.app import AttuneApp
 from tui.backend import Launch
 from tui.messages import EventArrived
+from tui.preferences import Preferences
 from tui.screens.chat import STOP_GRACE_S
 from tui.widgets.conversation import Conversation
 from tui.widgets.prompt import Prompt
@@ -23,7 +26,7 @@ from tui.widgets.quiet import Quiet
 from tui.widgets.reply import Reply
 from tui.widgets.said import Said
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @dataclass
@@ -90,6 +93,33 @@ class DrivenApp:
         """The events of the backend in the order in which the screen got them."""
         return [message.event for message in self.posted.values() if isinstance(message, EventArrived)]
 
+    @property
+    def listed(self) -> int:
+        """How many entries the list in front has; -1 where there is none yet."""
+        lists = self.app.screen.query(OptionList)
+        return sum(1 for one in lists for option in one.options if option.id is not None) if lists else -1
+
+    @property
+    def picture(self) -> str:
+        """The screen in front, as text."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+    async def shows(self, kind: type[Screen[Any]], count: int = -1) -> None:
+        """Wait until a screen is in front, and its list has so many entries."""
+        await self.until(
+            lambda: isinstance(self.app.screen, kind) and (count < 0 or self.listed == count), f"{kind.__name__}"
+        )
+
+    async def connected(self) -> None:
+        """Wait until the backend is there."""
+        await self.until(lambda: self.state.startswith("● connected"), "the connection")
+
+    @property
+    def state(self) -> str:
+        """What the chat says of the backend; nothing before its first frame."""
+        return " ".join(str(line.visual) for line in self.app.chat.query("#state").results(Static))
+
     def line(self, selector: str) -> str:
         """What one line of the screen in front says; nothing where it is not there yet."""
         lines = self.app.screen.query(selector).results(Static)
@@ -98,9 +128,14 @@ class DrivenApp:
 
 @asynccontextmanager
 async def driven(
-    launch: Launch, size: tuple[int, int] = (80, 24), stop_grace_s: float = STOP_GRACE_S
+    launch: Launch,
+    size: tuple[int, int] = (80, 24),
+    stop_grace_s: float = STOP_GRACE_S,
+    met: bool | None = True,
 ) -> AsyncIterator[DrivenApp]:
-    """Run the app; nothing moves by itself in it."""
+    """Run the app; nothing moves by itself in it. `met`: whether the first page was read; None leaves it as it is."""
+    if met is not None:
+        replace(Preferences.load(launch.home), met=met).save(launch.home)
     app = AttuneApp(launch, stop_grace_s=stop_grace_s)
     app.animation_level = "none"
     posted: dict[int, Message] = {}

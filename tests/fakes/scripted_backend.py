@@ -30,6 +30,7 @@ from starlette.routing import Route
 
 from assistant import wire
 from tests.fakes.gate import Gate
+from tests.fakes.scripted_person import ScriptedPerson, answer
 
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection ends here, in the middle of the stream."""
+    """The connection ends here, in the middle of the stream; what follows comes to who comes back for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,24 @@ class Refusal:
 
 Step: TypeAlias = "str | Gate | Cut | Raw | wire.Event"
 """A piece of the reply, a point to wait at, a fault, or an event to send as it is."""
+
+
+@dataclass
+class _Left:
+    """What is left to be said of a reply."""
+
+    stream_id: str
+    message: wire.Message
+    steps: deque[Step]
+    said: str = ""
+    seq: int = 0
+    number: int = 0
+    """Of the last event."""
+
+    def frame(self, event: wire.Event) -> str:
+        self.number += 1
+        return f"id: {self.number}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+
 
 CARD = wire.ResourceCard(
     country="US",
@@ -99,12 +118,25 @@ class ScriptedBackend:
     sent: list[wire.NewMessage] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    edited: list[tuple[str, str]] = field(default_factory=list)
+    """Messages that were said in other words, and the words."""
+    feedback: dict[str, wire.NewFeedback] = field(default_factory=dict)
+    reasons: dict[str, wire.Why] = field(default_factory=dict)
+    """Why a reply was said, by its text."""
+    person: ScriptedPerson = field(default_factory=ScriptedPerson)
+    resumed: list[int] = field(default_factory=list)
+    """After which event somebody came back."""
+    countries: list[str | None] = field(default_factory=list)
+    """For which the crisis lines were asked."""
+    wrong_key: bool = False
+    """Whether every key is refused from now on."""
     hang_on_cancel: bool = False
     page_size: int = 100
     starting: int = 0
     """So many times it says that something of it is still starting."""
     url: str = ""
     _stops: dict[str, asyncio.Event] = field(default_factory=dict)
+    _left: dict[str, _Left] = field(default_factory=dict)
     _numbers: int = 0
 
     def say(self, *steps: Step) -> None:
@@ -141,13 +173,22 @@ class ScriptedBackend:
                 Route("/healthz", self._alive),
                 Route("/readyz", self._ready),
                 Route("/v1/conversations", self._conversations, methods=["GET", "POST"]),
-                Route("/v1/conversations/{id}", self._conversation, methods=["GET", "DELETE"]),
+                Route("/v1/conversations/{id}", self._conversation, methods=["GET", "PATCH", "DELETE"]),
                 Route("/v1/conversations/{id}/messages", self._list, methods=["GET"]),
                 Route("/v1/conversations/{id}/messages", self._send, methods=["POST"]),
+                Route("/v1/streams/{id}", self._resume),
                 Route("/v1/streams/{id}/cancel", self._cancel, methods=["POST"]),
-                Route("/v1/me/memories", self._memories),
+                Route("/v1/messages/{id}/edit", self._edit, methods=["POST"]),
+                Route("/v1/messages/{id}/regenerate", self._regenerate, methods=["POST"]),
+                Route("/v1/messages/{id}/why", self._why),
+                Route("/v1/messages/{id}/feedback", self._rate, methods=["PUT"]),
+                Route("/v1/me/memories", self._memories, methods=["GET"]),
+                Route("/v1/me/memories", self._add, methods=["POST"]),
                 Route("/v1/me/memories/{id}", self._forget, methods=["DELETE"]),
+                Route("/v1/me/memories/{id}", self._correct, methods=["PATCH"]),
                 Route("/v1/safety/resources", self._resources),
+                Route("/v1/me/memories/{id}/{review:str}", self._review, methods=["POST"]),
+                *self.person.routes,
             ]
         )
 
@@ -176,17 +217,28 @@ class ScriptedBackend:
     async def _ready(self, request: Request) -> Response:
         if self.starting > 0:
             self.starting -= 1
-            return _json(wire.Health(status="starting", checks={"ledger": "ok", "embedder": "starting"}, policy=POLICY))
-        return _json(self.health, 503 if self.health.status == "unavailable" else 200)
+            return answer(
+                wire.Health(status="starting", checks={"ledger": "ok", "embedder": "starting"}, policy=POLICY)
+            )
+        return answer(self.health, 503 if self.health.status == "unavailable" else 200)
 
     async def _conversations(self, request: Request) -> Response:
         if (refused := self._check(request)) is not None:
             return refused
         if request.method == "POST":
-            return _json(self._begin(""), 201)
-        newest = sorted(self.conversations.values(), key=lambda c: c.updated_at, reverse=True)
+            wanted = wire.NewConversation.model_validate(await request.json())
+            return answer(self._begin("", incognito=wanted.incognito), 201)
+        archived, words = request.query_params.get("archived") == "true", request.query_params.get("q", "").split()
+        listed = [
+            c
+            for c in self.conversations.values()
+            if c.archived == archived
+            and not c.incognito
+            and all(any(w in t for t in (c.title, *(m.text for m in self.messages[c.id]))) for w in words)
+        ]
+        newest = sorted(listed, key=lambda c: c.updated_at, reverse=True)
         data, following = self._paged(newest, request)
-        return _json(wire.ConversationPage(data=data, next_cursor=following))
+        return answer(wire.ConversationPage(data=data, next_cursor=following))
 
     async def _conversation(self, request: Request) -> Response:
         conversation = self.conversations.get(request.path_params["id"])
@@ -195,19 +247,23 @@ class ScriptedBackend:
         if request.method == "DELETE":
             del self.conversations[conversation.id], self.messages[conversation.id]
             return Response(status_code=204)
-        return _json(conversation)
+        if request.method == "PATCH":
+            change = wire.ConversationChange.model_validate(await request.json())
+            conversation = conversation.model_copy(update=change.model_dump(exclude_none=True))
+            self.conversations[conversation.id] = conversation
+        return answer(conversation)
 
     async def _list(self, request: Request) -> Response:
         if (refused := self._check(request)) is not None:
             return refused
         data, following = self._paged(self.messages[request.path_params["id"]], request)
-        return _json(wire.MessagePage(data=data, next_cursor=following))
+        return answer(wire.MessagePage(data=data, next_cursor=following))
 
     async def _memories(self, request: Request) -> Response:
         if (refused := self._check(request)) is not None:
             return refused
         data, following = self._paged(list(self.memories.values()), request)
-        return _json(wire.MemoryPage(data=data, next_cursor=following))
+        return answer(wire.MemoryPage(data=data, next_cursor=following))
 
     async def _forget(self, request: Request) -> Response:
         wanted = request.path_params["id"]
@@ -218,10 +274,41 @@ class ScriptedBackend:
         if not dry_run:
             for id in gone:
                 del self.memories[id]
-        return _json(wire.Forgotten(id=wanted, forgotten=gone, dry_run=dry_run))
+        return answer(wire.Forgotten(id=wanted, forgotten=gone, dry_run=dry_run))
+
+    async def _add(self, request: Request) -> Response:
+        new = wire.NewMemory.model_validate(await request.json())
+        return answer(self.remember(new.text, "", new.kind), 201)
+
+    async def _correct(self, request: Request) -> Response:
+        change = wire.MemoryChange.model_validate(await request.json())
+        old = self.memories.pop(request.path_params["id"])
+        new = self.remember(change.text, "", old.kind)
+        for reply, why in self.reasons.items():
+            facts = [f.model_copy(update={"id": new.id, "text": new.text}) if f.id == old.id else f for f in why.facts]
+            self.reasons[reply] = why.model_copy(update={"facts": facts})
+        return answer(new)
+
+    async def _review(self, request: Request) -> Response:
+        memory = self.memories[request.path_params["id"]]
+        if request.path_params["review"] == "decline":
+            del self.memories[memory.id]
+        else:
+            memory = self.memories[memory.id] = memory.model_copy(update={"confidence": 1.0})
+        return answer(memory)
 
     async def _resources(self, request: Request) -> Response:
-        return _json(CARD)
+        self.countries.append(request.query_params.get("country"))
+        return answer(CARD)
+
+    async def _why(self, request: Request) -> Response:
+        reply = self._message(request.path_params["id"])
+        nothing = wire.Why(message_id=reply.id, recorded=True, policy_version=POLICY)
+        return answer(self.reasons.get(reply.text, nothing).model_copy(update={"message_id": reply.id}))
+
+    async def _rate(self, request: Request) -> Response:
+        opinion = self.feedback[request.path_params["id"]] = wire.NewFeedback.model_validate(await request.json())
+        return answer(wire.Feedback(rating=opinion.rating, reason=opinion.reason, updated_at=NOON))
 
     async def _cancel(self, request: Request) -> Response:
         self.cancelled.append(request.path_params["id"])
@@ -236,50 +323,93 @@ class ScriptedBackend:
         if self.refusals:
             refusal = self.refusals.popleft()
             return _error(refusal.status, refusal.code, refusal.message, refusal.retry_after)
-        script = self.scripts.popleft() if self.scripts else (f"You said: {self.sent[-1].content}",)
-        stream = self._stream(request.path_params["id"], self.sent[-1].content, script)
-        return StreamingResponse(stream, media_type="text/event-stream")
+        message = self._keep(request.path_params["id"], "user", self.sent[-1].content)
+        return self._replied(message)
+
+    async def _edit(self, request: Request) -> Response:
+        if (refused := self._check(request)) is not None:
+            return refused
+        before = self._message(request.path_params["id"])
+        edit = wire.Edit.model_validate(await request.json())
+        self.edited.append((before.id, edit.content))
+        self._cut(before)
+        return self._replied(self._keep(before.conversation_id, "user", edit.content))
+
+    async def _regenerate(self, request: Request) -> Response:
+        if (refused := self._check(request)) is not None:
+            return refused
+        reply = self._message(request.path_params["id"])
+        kept = self.messages[reply.conversation_id]
+        question = kept[kept.index(reply) - 1]
+        self._cut(reply)
+        return self._replied(question)
+
+    async def _resume(self, request: Request) -> Response:
+        left = self._left.pop(request.path_params["id"], None)
+        if left is None:
+            return _error(404, "not_found", "no running or recent stream")
+        self.resumed.append(int(request.query_params["after"]))
+        return StreamingResponse(self._stream(left), media_type="text/event-stream")
+
+    def _replied(self, message: wire.Message) -> Response:
+        script = self.scripts.popleft() if self.scripts else (f"You said: {message.text}",)
+        left = _Left(self._id("str"), message, deque(script))
+        self._stops[left.stream_id] = asyncio.Event()
+        return StreamingResponse(self._stream(left), media_type="text/event-stream")
 
     # ---------------------------------------------------------------- one reply
 
-    async def _stream(self, conversation_id: str, text: str, script: tuple[Step, ...]) -> AsyncIterator[str]:
-        stream_id, stop = self._id("str"), asyncio.Event()
-        self._stops[stream_id] = stop
-        message = self._keep(conversation_id, "user", text)
-        yield _frame(wire.MessageCreated(message=message, stream_id=stream_id, conversation_id=conversation_id))
-        said = ""
-        seq = 0
-        for step in script:
+    async def _stream(self, left: _Left) -> AsyncIterator[str]:
+        """What is left of a reply, from its beginning or from where the connection was cut."""
+        stop, conversation_id = self._stops[left.stream_id], left.message.conversation_id
+        if not left.number:
+            yield left.frame(
+                wire.MessageCreated(message=left.message, stream_id=left.stream_id, conversation_id=conversation_id)
+            )
+        while left.steps:
+            step = left.steps.popleft()
             if isinstance(step, Cut):
+                if left.steps:
+                    self._left[left.stream_id] = left
                 raise ConnectionAbortedError
             if isinstance(step, Gate):
                 await _first(step.passing(), stop.wait())
                 if stop.is_set():
                     break
             elif isinstance(step, str):
-                said, seq = said + step, seq + 1
-                yield _frame(wire.Delta(seq=seq, text=step))
+                left.said, left.seq = left.said + step, left.seq + 1
+                yield left.frame(wire.Delta(seq=left.seq, text=step))
             elif isinstance(step, Raw):
                 yield step.text
             else:
-                yield _frame(step)
+                yield left.frame(step)
                 if step.type in ("error", "message.retracted"):
                     return
-        reply = self._keep(conversation_id, "assistant", said, stopped=stop.is_set())
-        yield _frame(wire.MessageCompleted(message=reply, policy_version=POLICY))
+        reply = self._keep(conversation_id, "assistant", left.said, stopped=stop.is_set())
+        yield left.frame(wire.MessageCompleted(message=reply, policy_version=POLICY))
 
     # ---------------------------------------------------------------- what it holds
 
     def _check(self, request: Request) -> Response | None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         self.keys.append(key or None)
-        if scheme != "Bearer" or key != KEY:
+        if scheme != "Bearer" or key != KEY or self.wrong_key:
             return _error(401, "invalid_api_key", "this API key is unknown or revoked")
         return None
 
-    def _begin(self, title: str) -> wire.Conversation:
+    def _message(self, id: str) -> wire.Message:
+        return next(message for kept in self.messages.values() for message in kept if message.id == id)
+
+    def _cut(self, message: wire.Message) -> None:
+        """Leave a message and all after it."""
+        kept = self.messages[message.conversation_id]
+        del kept[kept.index(message) :]
+
+    def _begin(self, title: str, *, incognito: bool = False) -> wire.Conversation:
         now = self._now()
-        conversation = wire.Conversation(id=self._id("conv"), title=title, created_at=now, updated_at=now)
+        conversation = wire.Conversation(
+            id=self._id("conv"), title=title, created_at=now, updated_at=now, incognito=incognito
+        )
         self.conversations[conversation.id] = conversation
         self.messages[conversation.id] = []
         return conversation
@@ -329,17 +459,9 @@ async def _first(*waiting: Coroutine[None, None, object]) -> None:
         task.cancel()
 
 
-def _frame(event: wire.Event) -> str:
-    return f"event: {event.type}\ndata: {event.model_dump_json()}\n\n"
-
-
-def _json(model: wire.Response, status: int = 200) -> Response:
-    return Response(model.model_dump_json(), status, media_type="application/json")
-
-
 def _error(status: int, code: str, message: str, retry_after: float | None = None) -> Response:
     body = wire.ErrorBody(message=message, type="error", code=code, request_id="req_1", retry_after=retry_after)
-    return _json(wire.ErrorEnvelope(error=body), status)
+    return answer(wire.ErrorEnvelope(error=body), status)
 
 
 async def _run(home: Path, backend: ScriptedBackend, linger_s: float) -> None:

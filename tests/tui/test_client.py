@@ -8,20 +8,21 @@ import pytest
 from assistant import wire
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_backend import CARD, KEY, Cut, Raw, Refusal, ScriptedBackend
-from tui.client import Client, is_loopback
+from tui.client import Client
+from tui.door import is_loopback
 from tui.errors import ClientError
 
 
 @pytest.fixture
 async def client(backend: ScriptedBackend) -> AsyncIterator[Client]:
-    opened = await Client.open(backend.url, KEY)
+    opened = Client.open(backend.url, KEY)
     yield opened
     await opened.close()
 
 
 async def events_of(client: Client, text: str = "hi") -> list[wire.Event]:
     conversation = await client.create_conversation()
-    return [event async for event in client.send(conversation.id, text, "id-1")]
+    return [event async for _, event in client.send(conversation.id, text, "id-1")]
 
 
 async def test_a_turn_yields_its_events_in_the_order_of_the_stream(backend: ScriptedBackend, client: Client) -> None:
@@ -64,7 +65,7 @@ async def test_a_cut_stream_is_an_error_after_what_came(backend: ScriptedBackend
     conversation = await client.create_conversation()
     seen = []
     with pytest.raises(ClientError) as caught:
-        async for event in client.send(conversation.id, "hi", "id-1"):
+        async for _, event in client.send(conversation.id, "hi", "id-1"):
             seen.append(event.type)
     assert seen == ["message.created", "delta"]
     assert caught.value.code == "cut"
@@ -88,7 +89,7 @@ async def test_a_refusal_carries_the_message_the_code_and_when_to_try_again(
 
 
 async def test_an_unknown_key_says_how_to_give_one(backend: ScriptedBackend) -> None:
-    client = await Client.open(backend.url, "attune_wrong")
+    client = Client.open(backend.url, "attune_wrong")
     with pytest.raises(ClientError, match="--key or ATTUNE_KEY") as caught:
         await client.create_conversation()
     assert caught.value.status == 401
@@ -97,16 +98,16 @@ async def test_an_unknown_key_says_how_to_give_one(backend: ScriptedBackend) -> 
 
 async def test_a_key_that_cannot_be_a_header_is_refused_before_sending(backend: ScriptedBackend) -> None:
     with pytest.raises(ClientError, match="ATTUNE_KEY"):
-        await Client.open(backend.url, "clé\n")
+        Client.open(backend.url, "clé\n")
 
 
 async def test_an_address_that_is_none_is_refused(client: Client) -> None:
     with pytest.raises(ClientError, match="http://host:port"):
-        await Client.open("localhost:8300", None)
+        Client.open("localhost:8300", None)
 
 
 async def test_nobody_at_the_address_says_what_to_start(client: Client) -> None:
-    nobody = await Client.open("http://127.0.0.1:1", None)
+    nobody = Client.open("http://127.0.0.1:1", None)
     assert not await nobody.alive()
     with pytest.raises(ClientError, match="attune serve"):
         await nobody.conversations()
@@ -114,7 +115,7 @@ async def test_nobody_at_the_address_says_what_to_start(client: Client) -> None:
 
 
 async def test_an_answer_that_is_not_ours_is_an_error(backend: ScriptedBackend) -> None:
-    client = await Client.open(backend.url + "/elsewhere", KEY)
+    client = Client.open(backend.url + "/elsewhere", KEY)
     with pytest.raises(ClientError, match="is it an Attune backend") as caught:
         await client.memories()
     assert caught.value.code == "garbled"
@@ -165,7 +166,7 @@ async def test_a_turn_is_cancelled_by_its_stream(backend: ScriptedBackend, clien
     backend.say("so far", gate, " and more")
     conversation = await client.create_conversation()
     events = []
-    async for event in client.send(conversation.id, "hi", "id-1"):
+    async for _, event in client.send(conversation.id, "hi", "id-1"):
         events.append(event)
         if event.type == "delta":
             await gate.reached.wait()

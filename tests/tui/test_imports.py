@@ -33,9 +33,9 @@ def test_importing_the_plain_mode_pulls_nothing_heavy_and_no_textual() -> None:
     assert loaded_by("import tui.plain, tui.__main__, sys; assert 'textual' not in sys.modules") == "[]"
 
 
-def test_only_the_client_knows_httpx() -> None:
+def test_only_the_transport_knows_httpx() -> None:
     sources = Path(__file__).parents[2].joinpath("tui").rglob("*.py")
-    assert [path.name for path in sources if "import httpx" in path.read_text(encoding="utf-8")] == ["client.py"]
+    assert [path.name for path in sources if "import httpx" in path.read_text(encoding="utf-8")] == ["transport.py"]
 
 
 def test_of_the_backend_only_the_wire_format_is_imported() -> None:

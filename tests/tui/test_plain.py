@@ -16,6 +16,7 @@ import pytest
 from assistant import wire
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_backend import CARD, KEY, Cut, Refusal, ScriptedBackend
+from tests.fakes.scripted_person import lively
 
 PATIENCE_S = 30.0
 
@@ -245,3 +246,72 @@ async def test_a_backend_is_started_for_one_line_and_drained(tmp_path: Path) -> 
     assert (process.returncode, out) == (0, b"Attune: You said: hello\n")
     assert err.decode().splitlines() == ["— starting the backend", "— finishing what you told me…"]
     assert json.loads((tmp_path / "told.json").read_text(encoding="utf-8")) == ["hello"]
+
+
+async def test_everything_is_a_command(backend: ScriptedBackend, run: Run, tmp_path: Path) -> None:
+    backend.person.traits = lively()
+    fact = backend.remember("Ada has a dog.", "my dog")
+    (tmp_path / "old.json").write_text("[]", encoding="utf-8")
+    lines = [
+        "hello",
+        "/why",
+        "/good kind",
+        "/bad too long",
+        "/edit hello again",
+        "/regenerate",
+        "/rename First words",
+        f"/export {tmp_path / 'first.md'}",
+        f"/correct {fact.id} Ada has two dogs.",
+        "/remember I swim",
+        "/persona",
+        "/trait openness high",
+        "/trait openness freeze",
+        "/trait neuroticism delete",
+        "/settings",
+        "/set country AT",
+        "/set training on",
+        "/resources",
+        f"/import chatgpt {tmp_path / 'old.json'}",
+        f"/export-all {tmp_path / 'all.zip'}",
+        "/list hello",
+        "/open 1",
+        "/archive 1",
+        "/incognito",
+        "between us",
+        "/last",
+        "/delete 1",
+    ]
+    said = await run(say="\n".join(lines) + "\n")
+    assert said.code == 0, said.err
+    for words in (
+        "Answered by scripted.",
+        "conscientiousness: high, 62% likely",
+        "openness: high, 95% likely",
+        "training: off",
+        "988 Suicide & Crisis Lifeline",
+    ):
+        assert words in said.out
+    for words in ("it is called First words", "country: AT", "2 conversations with 9 messages", "put away", "deleted"):
+        assert words in said.err
+    assert [feedback.reason for feedback in backend.feedback.values()] == ["too long"]
+    assert [text for _, text in backend.edited] == ["hello again"]
+    assert backend.person.trait("openness").frozen
+    assert backend.person.settings.training
+    assert "hello again" in (tmp_path / "first.md").read_text(encoding="utf-8")
+    assert (tmp_path / "all.zip").read_bytes() == b"PK everything"
+    assert backend.conversations == {}
+
+
+async def test_a_questionnaire_is_answered_line_by_line(backend: ScriptedBackend, run: Run) -> None:
+    said = await run(say="/questionnaire 20\n" + "9\n" + "3\n" * 20)
+    assert backend.person.handed_in == [{f"q{n}": 3 for n in range(1, 21)}]
+    assert "20 of 20: I do thing number 20." in said.err
+    assert "answer with a number from 1 to 5" in said.err
+    assert "extraversion: high" in said.out
+
+
+async def test_a_command_that_cannot_be_done_says_how(run: Run) -> None:
+    said = await run(say="/why\n/set mood good\n/trait mood high\n/open\n/import zip x\n")
+    assert said.code == 1
+    assert len(said.err.splitlines()) == 5
+    assert "there is no setting 'mood'" in said.err

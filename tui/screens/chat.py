@@ -1,302 +1,203 @@
-"""The chat: one conversation, one prompt, one turn at a time.
+"""The chat with everything that can be done from it with a key.
 
-The turn runs in a worker that posts the stream's events in their order; this screen shows them. What the person wrote
-is never lost: it is in the conversation, in the prompt, or at the backend.
+The message meant is the marked one, else the newest it can mean. The turn itself is `tui.screens.talk`'s.
 """
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
-from textual import on, work
-from textual.app import ComposeResult
+from textual import work
+from textual.app import SuspendNotSupported
 from textual.binding import BindingType
-from textual.containers import Horizontal
-from textual.screen import Screen
-from textual.widgets import Footer
-from textual.worker import Worker
 
-from tui.errors import ClientError, TerminalError
+from tui import editor
+from tui.errors import TerminalError
+from tui.key_table import Scope
 from tui.keys import bindings
-from tui.link import Link, LinkState
-from tui.messages import ConversationBegun, ConversationLoaded, EventArrived, LinkChanged, RequestFailed, TurnEnded
-from tui.text import one_line
-from tui.widgets.conversation import Conversation
-from tui.widgets.prompt import Prompt
-from tui.widgets.status import StatusBar
+from tui.messages import RequestFailed
+from tui.screens.talk import STOP_GRACE_S as STOP_GRACE_S
+from tui.screens.talk import TalkScreen
 
 if TYPE_CHECKING:
     from assistant import wire
     from tui.app import AttuneApp
 
-STOP_GRACE_S = 3.0
-"""A stopped reply may take so long to say how far it came; then the connection is closed."""
 
-
-@dataclass(slots=True)
-class Turn:
-    """One message on its way and the reply to it."""
-
-    number: int
-    text: str
-    conversation_id: str | None
-    client_message_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    stream_id: str | None = None
-    stopping: bool = False
-    worker: Worker[None] | None = None
-
-
-class ChatScreen(Screen[None]):
+class ChatScreen(TalkScreen):
     """Conversation above, prompt below."""
 
+    SCOPES: ClassVar[tuple[Scope, ...]] = ("chat", "prompt")
     BINDINGS: ClassVar[list[BindingType]] = bindings("chat")
-    AUTO_FOCUS = "#prompt"
 
-    def __init__(self, link: Link, *, enter_sends: bool, stop_grace_s: float) -> None:
-        super().__init__()
-        self._link = link
-        self._enter_sends = enter_sends
-        self._stop_grace_s = stop_grace_s
-        self._open: wire.Conversation | None = None
-        self._turn: Turn | None = None
-        self._unanswered: Turn | None = None
-        self._turns = 0
+    # ---------------------------------------------------------------- messages
 
-    def compose(self) -> ComposeResult:
-        """Status, conversation, prompt, footer."""
-        yield StatusBar()
-        yield Conversation()
-        with Horizontal(id="composer"):
-            yield Prompt(enter_sends=self._enter_sends)
-        yield Footer(compact=True)
+    async def action_regenerate(self) -> None:
+        """Ask for another reply."""
+        reply = self.conversation.chosen("assistant")
+        if reply is not None and self._at_rest("Another reply"):
+            await self.say_again(reply.message_id)
 
-    def on_mount(self) -> None:
-        """Begin to reach the backend while the person reads or writes."""
-        self._warm_up()
+    def action_edit(self) -> None:
+        """Put a message back into the prompt."""
+        said = self.conversation.chosen("user")
+        if said is not None and self._at_rest("Editing"):
+            self.start_editing(said)
 
-    @property
-    def answering(self) -> bool:
-        """Whether a reply is on its way."""
-        return self._turn is not None
+    def action_copy(self) -> None:
+        """Copy the marked message, or the last reply."""
+        block = self.conversation.marked or self.conversation.chosen("assistant")
+        if block is not None:
+            self.app.copy_to_clipboard(block.text)
+            self.notify("Copied, where your terminal allows it.", timeout=3)
 
-    # ---------------------------------------------------------------- the turn
+    def action_why(self) -> None:
+        """Show why a reply was said."""
+        from tui.screens.why import WhyScreen
 
-    @on(Prompt.Submitted)
-    async def begin_turn(self) -> None:
-        """Take the text from the prompt and send it; refuse while a reply is on its way."""
-        if self._turn is not None:
-            self.notify("Attune is still answering. Esc stops the reply.", title="One at a time", timeout=4)
+        reply = self.conversation.chosen("assistant")
+        if reply is None:
+            self.notify("There is no reply yet.", timeout=3)
+        else:
+            self.app.push_screen(WhyScreen(self.link, reply.message_id, reply.text))
+
+    def action_good(self) -> None:
+        """Say that a reply was good."""
+        self._rate("up")
+
+    def action_bad(self) -> None:
+        """Say that a reply was not good."""
+        self._rate("down")
+
+    @work(group="rate")
+    async def _rate(self, rating: Literal["up", "down"]) -> None:
+        from tui.widgets.reply import Reply
+
+        reply = self.conversation.chosen("assistant")
+        if not isinstance(reply, Reply):
             return
-        text = self.query_one(Prompt).take()
-        self._turns += 1
-        self._turn = Turn(self._turns, text, self._open.id if self._open else None)
-        again = self._unanswered
-        if again is not None and (again.text, again.conversation_id) == (text, self._turn.conversation_id):
-            self._turn.client_message_id = again.client_message_id
-        await self.query_one(Conversation).begin(text)
-        self.refresh_bindings()
-        self._turn.worker = self._converse(self._turn)
+        reason: str | None = ""
+        if rating == "down":
+            from tui.screens.ask import AskScreen
 
-    @work(group="turn")
-    async def _converse(self, turn: Turn) -> None:
+            asked = AskScreen("What was not good about it?", hint="Enter sends, empty if you like · Esc leaves it")
+            reason = await self.app.push_screen_wait(asked)
+        if reason is None:
+            return
         try:
-            client = await self._link.ready()
-            if turn.conversation_id is None:
-                begun = await client.create_conversation()
-                turn.conversation_id = begun.id
-                self.post_message(ConversationBegun(turn.number, begun))
-            async for event in client.send(turn.conversation_id, turn.text, turn.client_message_id):
-                self.post_message(EventArrived(turn.number, event))
+            await (await self.link.client()).rate(reply.message_id, rating, reason)
         except TerminalError as error:
-            self.post_message(TurnEnded(turn.number, error))
+            self.post_message(RequestFailed("Not noted", error))
+            return
+        reply.note("rated good" if rating == "up" else "rated not good")
+        self.notify("Thank you. It is used for training only if your settings allow it.", timeout=4)
+
+    def action_variant(self, step: int) -> None:
+        """Show another reply, or wording, in this place."""
+        block = self.conversation.marked
+        if block is None or block.message is None or self.open_one is None or not self._at_rest("Changing the branch"):
+            return
+        variants = block.message.variants
+        at = variants.index(block.message_id) + step if block.message_id in variants else -1
+        if 0 <= at < len(variants):
+            self.load(self.open_one, variants[at])
         else:
-            self.post_message(TurnEnded(turn.number))
+            self.notify("There is no other one on that side.", timeout=3)
 
-    @on(ConversationBegun)
-    def keep_conversation(self, message: ConversationBegun) -> None:
-        """Go on in the conversation that was made for the first message."""
-        if self._turn is not None and self._turn.number == message.turn:
-            self._open = message.conversation
-            self.query_one(StatusBar).show_title(message.conversation.title or self._turn.text)
+    def _at_rest(self, what: str) -> bool:
+        if self.answering:
+            self.notify(f"{what} has to wait for the reply; Esc stops it.", timeout=4)
+        return not self.answering
 
-    @on(EventArrived)
-    async def show_event(self, message: EventArrived) -> None:
-        """Show the event, unless its turn was left behind."""
-        if self._turn is None or self._turn.number != message.turn:
-            return
-        if message.event.type == "message.created":
-            self._turn.stream_id = message.event.stream_id
-        await self.query_one(Conversation).show(message.event)
+    # ---------------------------------------------------------------- marking and looking
 
-    @on(TurnEnded)
-    async def end_turn(self, message: TurnEnded) -> None:
-        """Make room for the next turn; give the text back where no word of a reply came."""
-        turn = self._turn
-        if turn is None or turn.number != message.turn:
-            return
-        self._turn = self._unanswered = None
-        self.refresh_bindings()
-        conversation = self.query_one(Conversation)
-        if message.error is None:
-            await conversation.end()
-            return
-        if isinstance(message.error, ClientError) and message.error.code in ("unreachable", "cut", "timeout"):
-            self._link.lost(message.error)
-            self._warm_up()
-        self._complain("No reply" if turn.stream_id else "Not sent", message.error)
-        if conversation.reply is not None and conversation.reply.text:
-            await conversation.end("broken off")
-        else:
-            self._unanswered = turn
-            if self.query_one(Prompt).give_back(turn.text):
-                await conversation.withdraw()
-            else:
-                await conversation.fail("not answered")
+    def action_mark_back(self) -> None:
+        """Mark the message before."""
+        self.conversation.mark(-1)
 
-    # ---------------------------------------------------------------- actions
+    def action_mark_ahead(self) -> None:
+        """Mark the next message; after the last, write again."""
+        if not self.conversation.mark(1):
+            self.action_write()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer Stop only while there is something to stop."""
-        return self.answering if action == "stop" else super().check_action(action, parameters)
-
-    async def action_stop(self) -> None:
-        """Ask the backend to stop; it keeps what was said and tells how far it came."""
-        turn = self._turn
-        if turn is None or turn.stopping:
-            return
-        turn.stopping = True
-        if turn.stream_id is None:
-            await self._hang_up(turn)
-            return
-        self._cancel(turn.stream_id)
-        self.set_timer(self._stop_grace_s, lambda: self._hang_up(turn))
-
-    async def _hang_up(self, turn: Turn) -> None:
-        """Close the connection of a turn that does not end by itself."""
-        if self._turn is not turn:
-            return
-        if turn.worker is not None:
-            turn.worker.cancel()
-        self._turn = None
-        self.refresh_bindings()
-        conversation = self.query_one(Conversation)
-        if turn.stream_id is None and self.query_one(Prompt).give_back(turn.text):
-            self._unanswered = turn
-            await conversation.withdraw()
-        else:
-            await conversation.end("stopped")
-
-    @work(group="cancel")
-    async def _cancel(self, stream_id: str) -> None:
-        try:
-            await (await self._link.client()).cancel(stream_id)
-        except TerminalError as error:
-            self.post_message(RequestFailed("Could not stop the reply", error))
-
-    async def _leave_turn(self) -> None:
-        """Leave a running turn behind, on the way to another conversation."""
-        turn, self._turn = self._turn, None
-        if turn is None:
-            return
-        if turn.stream_id is not None:
-            self._cancel(turn.stream_id)
-        if turn.worker is not None:
-            turn.worker.cancel()
-        self.refresh_bindings()
-
-    async def action_new(self) -> None:
-        """Begin a new conversation; a draft stays in the prompt."""
-        await self._leave_turn()
-        self._open = None
-        await self.query_one(Conversation).reset()
-        self.query_one(StatusBar).show_title("")
-        self.query_one(Prompt).focus()
-
-    def action_conversations(self) -> None:
-        """Choose a conversation to go on with."""
-        from tui.screens.conversations import ConversationsScreen
-
-        self.app.push_screen(ConversationsScreen(self._link), self._reopen)
-
-    def action_memories(self) -> None:
-        """Show what is remembered."""
-        from tui.screens.memories import MemoriesScreen
-
-        self.app.push_screen(MemoriesScreen(self._link))
-
-    def action_resources(self) -> None:
-        """Show where to turn in a crisis."""
-        from tui.screens.resources import ResourcesScreen
-
-        self.app.push_screen(ResourcesScreen(self._link))
-
-    def action_swap_enter(self) -> None:
-        """Let Enter and Ctrl+J change places."""
-        prompt = self.query_one(Prompt)
-        prompt.enter_sends = not prompt.enter_sends
-        cast("AttuneApp", self.app).keep_preference(enter_sends=prompt.enter_sends)
+    def action_write(self) -> None:
+        """Return to writing."""
+        self.prompt.focus()
+        self.conversation.anchor()
 
     def action_look_back(self) -> None:
-        """Scroll the conversation back."""
-        conversation = self.query_one(Conversation)
-        if conversation.max_scroll_y > 0:
+        """Scroll the conversation back, and draw more of it at the edge."""
+        conversation = self.conversation
+        if conversation.scroll_y <= 0:
+            conversation.earlier()
+        elif conversation.max_scroll_y > 0:
             conversation.scroll_page_up(animate=False)
 
     def action_look_ahead(self) -> None:
         """Scroll the conversation on."""
-        self.query_one(Conversation).scroll_page_down(animate=False)
-
-    # ---------------------------------------------------------------- reopening
-
-    def _reopen(self, conversation: wire.Conversation | None) -> None:
-        if conversation is not None:
-            self._load(conversation)
-
-    @work(group="load", exclusive=True)
-    async def _load(self, conversation: wire.Conversation) -> None:
-        try:
-            messages = await (await self._link.client()).messages(conversation.id)
-        except TerminalError as error:
-            self.post_message(RequestFailed("Could not open the conversation", error))
+        conversation = self.conversation
+        if conversation.scroll_y >= conversation.max_scroll_y:
+            conversation.newest()
         else:
-            self.post_message(ConversationLoaded(conversation, messages))
+            conversation.scroll_page_down(animate=False)
 
-    @on(ConversationLoaded)
-    async def open_conversation(self, message: ConversationLoaded) -> None:
-        """Show the conversation and go on in it."""
-        await self._leave_turn()
-        self._open = message.conversation
-        await self.query_one(Conversation).open(message.messages)
-        self.query_one(StatusBar).show_title(message.conversation.title)
-        self.query_one(Prompt).focus()
+    # ---------------------------------------------------------------- conversations and the prompt
 
-    # ---------------------------------------------------------------- the link and errors
+    async def action_new(self) -> None:
+        """Begin a new conversation."""
+        await self.begin_new()
 
-    @work(group="warm-up", exclusive=True)
-    async def _warm_up(self) -> None:
+    async def action_incognito(self) -> None:
+        """Begin a conversation that leaves nothing behind."""
+        await self.begin_new(incognito=True)
+        self.notify("Nothing is learned from this conversation. It is deleted when you leave it.", title="Incognito")
+        self.show_title("new")
+
+    def action_conversations(self) -> None:
+        """Show the conversations beside the chat."""
+        from tui.screens.conversations import ConversationsScreen
+
+        self.app.push_screen(ConversationsScreen(self.link, self.open_one), self._reopen)
+
+    @work(group="last", exclusive=True)
+    async def action_last(self) -> None:
+        """Go back to the conversation before this one."""
+        found = self.before
+        if found is None:
+            here = self.open_one.id if self.open_one is not None else ""
+            try:
+                listed = await (await self.link.client()).conversations(most=2)
+            except TerminalError as error:
+                self.post_message(RequestFailed("Could not open the last conversation", error))
+                return
+            found = next((one for one in listed if one.id != here), None)
+        if found is None:
+            self.notify("There is no earlier conversation.", timeout=3)
+        else:
+            self.load(found)
+
+    async def _reopen(self, conversation: wire.Conversation | None) -> None:
+        if conversation is None:
+            return
+        if conversation.id == "":
+            await self.begin_new()
+        else:
+            self.load(conversation)
+
+    def action_compose(self) -> None:
+        """Write in the person's own editor."""
         try:
-            await self._link.ready()
+            with self.app.suspend():
+                text = editor.edit(self.prompt.text)
+        except SuspendNotSupported:
+            self.notify("An editor cannot be opened from this terminal.", severity="warning")
         except TerminalError as error:
-            self.post_message(RequestFailed("Not connected", error))
+            self.post_message(RequestFailed("The editor did not work", error))
+        else:
+            self.prompt.hold(text)
+        self.prompt.focus()
 
-    def show_link(self, state: LinkState) -> None:
-        """Show where the link stands, and what a waiting reply waits for."""
-        self.query_one(StatusBar).show_state(state)
-        reply = self.query_one(Conversation).reply
-        if reply is not None and not reply.text:
-            reply.wait_for(one_line(state.text, 60) if state.kind == "starting" else "")
-
-    @on(LinkChanged)
-    def link_changed(self, message: LinkChanged) -> None:
-        """Show where the link stands."""
-        self.show_link(message.state)
-
-    @on(RequestFailed)
-    def request_failed(self, message: RequestFailed) -> None:
-        """Show what could not be done."""
-        self._complain(message.title, message.error)
-
-    def _complain(self, title: str, error: Exception) -> None:
-        self.notify(str(error), title=title, severity="error", timeout=10, markup=False)
+    def action_swap_enter(self) -> None:
+        """Let Enter and Ctrl+J change places."""
+        self.prompt.enter_sends = not self.prompt.enter_sends
+        cast("AttuneApp", self.app).keep_preference(enter_sends=self.prompt.enter_sends)

@@ -7,7 +7,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.keys import first_key
+from tui.keys import key_map
 
 
 class FarewellScreen(ModalScreen[None]):
@@ -17,4 +17,6 @@ class FarewellScreen(ModalScreen[None]):
         """Two lines."""
         with Vertical(classes="window"):
             yield Static("Finishing what you told me…", id="farewell", markup=False)
-            yield Static(f"{first_key('quit')} leaves at once; it goes on by itself.", id="hurry", markup=False)
+            yield Static(
+                f"{key_map(self.app).first_key('quit')} leaves at once; it goes on by itself.", id="hurry", markup=False
+            )

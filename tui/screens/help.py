@@ -10,7 +10,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.keys import SCOPES, first_key, in_scope, shown
+from tui.key_table import SCOPES
+from tui.keys import key_map, shown
 
 
 class HelpScreen(ModalScreen[None]):
@@ -24,11 +25,11 @@ class HelpScreen(ModalScreen[None]):
             window.border_title = "Keys"
             window.border_subtitle = "Esc goes back"
             with VerticalScroll():
+                in_force = key_map(self.app)
+                palette = f"via {in_force.first_key('command_palette')}"
                 for scope, heading in SCOPES.items():
                     yield Static(heading, classes="scope", markup=False)
-                    for key in in_scope(scope):
+                    for key in in_force.in_scope(scope):
                         with Horizontal(classes="row"):
-                            yield Static(
-                                shown(key.keys) or f"via {first_key('command_palette')}", classes="key", markup=False
-                            )
+                            yield Static(shown(key.keys) or palette, classes="key", markup=False)
                             yield Static(key.help, classes="what", markup=False)

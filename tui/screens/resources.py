@@ -20,7 +20,7 @@ from tui.widgets.panel import Panel
 class ResourcesScreen(ModalScreen[None]):
     """A window with the resource card."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f9,q", "dismiss", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "Back")]
 
     def __init__(self, link: Link) -> None:
         super().__init__()

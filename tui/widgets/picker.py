@@ -35,8 +35,16 @@ class Picker(Vertical):
             super().__init__()
             self.id = id
 
-    def __init__(self, placeholder: str, empty: str, *, ruled: bool = False) -> None:
+    class Typed(Message):
+        """What is looked for changed; only where the picker does not narrow the list itself."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def __init__(self, placeholder: str, empty: str, *, ruled: bool = False, narrow: bool = True) -> None:
         super().__init__()
+        self._narrow = narrow
         self._ruled = ruled
         self._placeholder = placeholder
         self._empty = empty
@@ -67,8 +75,11 @@ class Picker(Vertical):
         return None if options.highlighted is None else options.get_option_at_index(options.highlighted).id
 
     def on_input_changed(self) -> None:
-        """Narrow the list."""
-        self._fill()
+        """Narrow the list, or let others narrow it."""
+        if self._narrow:
+            self._fill()
+        else:
+            self.post_message(self.Typed(self.query_one(Input).value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Choose what is marked."""
@@ -90,7 +101,8 @@ class Picker(Vertical):
 
     def _fill(self) -> None:
         options, before = self.query_one(OptionList), self.marked
-        wanted = self.query_one(Input).value.casefold().split()
+        typed = self.query_one(Input).value
+        wanted = typed.casefold().split() if self._narrow else []
         found = [c for c in self._choices if all(word in c.words.casefold() for word in wanted)]
         options.clear_options()
         for number, choice in enumerate(found):
@@ -100,6 +112,6 @@ class Picker(Vertical):
         ids = [c.id for c in found]
         if found:
             options.highlighted = ids.index(before) if before in ids else 0
-        nothing = self._empty if not self._choices else "Nothing fits what you typed."
+        nothing = self._empty if not self._choices and not typed.strip() else "Nothing fits what you typed."
         self.query_one(".empty", Static).update(nothing if self._loaded else "One moment…")
         self.set_class(not found, "-empty")

@@ -11,6 +11,7 @@ from textual.reactive import reactive
 from textual.widgets import TextArea
 
 from tui.keys import bindings
+from tui.text import one_line
 
 
 class Prompt(TextArea):
@@ -22,6 +23,9 @@ class Prompt(TextArea):
 
     class Submitted(Message):
         """The person wants what the prompt holds to be sent."""
+
+    class Recalled(Message):
+        """In an empty prompt the person asked for what they wrote before."""
 
     def __init__(self, *, enter_sends: bool = True) -> None:
         super().__init__(
@@ -40,10 +44,18 @@ class Prompt(TextArea):
         send, newline = ("Enter", "Ctrl+J") if enter_sends else ("Ctrl+J", "Enter")
         self.border_subtitle = f"{send} sends · {newline} new line"
 
+    def head(self, text: str) -> None:
+        """Say on the border what is being written, or what waits to be sent."""
+        self.border_title = one_line(text, 80)
+
+    def hold(self, text: str) -> None:
+        """Put this text in place of what is there, the cursor at its end."""
+        self._fill(text)
+
     def take(self) -> str:
         """Empty the prompt and return what it held; Up brings it back."""
         self._sent = self.text
-        self.clear()
+        self.text = ""
         return self._sent
 
     def give_back(self, text: str) -> bool:
@@ -53,6 +65,11 @@ class Prompt(TextArea):
         self._fill(text)
         return True
 
+    def recall(self) -> None:
+        """Bring back what was sent last."""
+        if not self.text:
+            self._fill(self._sent)
+
     async def _on_key(self, event: events.Key) -> None:
         sends = "enter" if self.enter_sends else "ctrl+j"
         if event.key == sends:
@@ -61,8 +78,8 @@ class Prompt(TextArea):
         elif event.key in ("enter", "ctrl+j", "alt+enter", "shift+enter"):
             self.replace("\n", *self.selection)
             self.scroll_cursor_visible()
-        elif event.key == "up" and not self.text and self._sent:
-            self._fill(self._sent)
+        elif event.key == "up" and not self.text:
+            self.post_message(self.Recalled())
         else:
             return
         event.stop()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from markdown_it import MarkdownIt
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
+
+from tui.widgets.block import Block
+
+if TYPE_CHECKING:
+    from assistant import wire
 
 FRAMES = ("●∙∙", "∙●∙", "∙∙●", "∙●∙")
 FRAME_S = 0.3
@@ -17,12 +23,11 @@ def parser() -> MarkdownIt:
     return MarkdownIt("gfm-like", {"html": False})
 
 
-class Reply(Vertical):
+class Reply(Block):
     """Text grows by `append`; `finish` renders it whole once more, because streamed Markdown can lose text."""
 
-    def __init__(self, text: str = "", note: str = "") -> None:
-        super().__init__(classes="block")
-        self.text = text
+    def __init__(self, text: str = "", note: str = "", message: wire.Message | None = None) -> None:
+        super().__init__(text, message)
         self.noted = note
         self._waiting = ""
         self._frame = 0

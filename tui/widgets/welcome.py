@@ -7,11 +7,11 @@ from textual.containers import Center, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.keys import first_key
+from tui.keys import key_map
 
 
 class Welcome(Vertical):
-    """A greeting and the four things to know."""
+    """A greeting and the five things to know."""
 
     def compose(self) -> ComposeResult:
         """Name, one sentence, and the keys."""
@@ -21,9 +21,11 @@ class Welcome(Vertical):
             yield Static(self._keys(), classes="keys")
 
     def _keys(self) -> Content:
+        first_key = key_map(self.app).first_key
         rows = (
             (first_key("memories"), "what it remembers, and how to make it forget"),
-            (first_key("conversations"), "go on with an earlier conversation"),
+            (first_key("persona"), "what it believes of you, and your word in it"),
+            (first_key("conversations"), "your conversations"),
             (first_key("resources"), "where to turn in a crisis"),
             (first_key("help"), "every key"),
         )

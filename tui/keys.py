@@ -6,7 +6,6 @@ screens or widgets.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,10 +41,12 @@ class KeyMap:
     def load(cls, home: Path) -> KeyMap:
         """Read the person's own keys; a file that cannot be used changes nothing and is named in `problem`."""
         path = home / FILE
+        if not path.exists():
+            return cls()
+        import tomllib  # most people have no such file, and the first frame waits for this
+
         try:
             wanted = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return cls()
         except (OSError, ValueError) as error:
             return cls(problem=f"{path} cannot be read, so the usual keys hold: {error}")
         return cls._changed(path, wanted)

@@ -11,7 +11,6 @@ from textual import work
 from textual.app import SuspendNotSupported
 from textual.binding import BindingType
 
-from tui import editor
 from tui.errors import TerminalError
 from tui.key_table import Scope
 from tui.keys import bindings
@@ -186,6 +185,8 @@ class ChatScreen(TalkScreen):
 
     def action_compose(self) -> None:
         """Write in the person's own editor."""
+        from tui import editor
+
         try:
             with self.app.suspend():
                 text = editor.edit(self.prompt.text)

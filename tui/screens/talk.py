@@ -70,8 +70,8 @@ class TalkScreen(Screen[None]):
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        """Begin to reach the backend while the person reads or writes."""
-        self._warm_up()
+        """Begin to reach the backend while the person reads or writes, once the first frame is drawn."""
+        self.call_after_refresh(self._warm_up)
 
     @property
     def answering(self) -> bool:

@@ -185,10 +185,10 @@ async def test_moving_policies_under_load_loses_no_request_and_interrupts_no_str
 
 
 def _delays(asked: Asked, moved: list[tuple[float, str]]) -> list[float]:
-    """For each move, the time until the policy of before was asked for the last time."""
-    found = []
+    """For each move, the time until the policy of before was asked for the last time; warm-ups are of the next one."""
+    found, before = [], MODELS[CONFIGURED]
     for (at, version), ends in zip(moved, [at for at, _ in moved[1:]] + [float("inf")], strict=True):
-        name = MODELS.get(version, version)
-        late = [moment - at for moment, model in asked if at <= moment < ends and model != name]
+        late = [moment - at for moment, model in asked if at <= moment < ends and model == before]
         found.append(round(max(late, default=0.0), 2))
+        before = MODELS.get(version, version)
     return found

@@ -26,11 +26,12 @@ async def closed() -> AsyncIterator[None]:
     await close()
 
 
-def judge_file(directory: Path, base_url: str) -> str:
+def judge_file(directory: Path, base_url: str, second: str | None = None) -> str:
     path = directory / "judge.toml"
     path.write_text(
         f"[endpoint]\nbase_url = '{base_url}'\nmodel = 'scripted'\nretries = 0\n"
-        f"[limits]\nslots_dir = '{directory / 'slots'}'\n",
+        f"[limits]\nslots_dir = '{directory / 'slots'}'\n"
+        + (f"[check.second]\nbase_url = '{second}'\nmodel = 'scripted'\n" if second else ""),
         encoding="utf-8",
     )
     return str(path)
@@ -74,10 +75,7 @@ async def test_what_is_validated_is_shown_to_the_second_judge_too(tmp_path: Path
         ScriptedServer(default=grading(lambda *_: 0.8)) as first,
         ScriptedServer(default=grading(lambda *_: 0.4)) as second,
     ):
-        config = judge_file(tmp_path, first.base_url)
-        told = Path(config).read_text(encoding="utf-8")
-        second_table = f"[check.second]\nbase_url = '{second.base_url}'\nmodel = 'scripted'\n"
-        Path(config).write_text(told + second_table, encoding="utf-8")
+        config = judge_file(tmp_path, first.base_url, second.base_url)
         trained, validated = await scored(config, "fine", row()), await scored(config, "fine", row(split="test"))
     assert "second" not in trained
     assert math.isclose(validated["second"], 0.4 - 0.5 * 0.6, abs_tol=1e-9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -62,7 +64,7 @@ def downgrade() -> None:
     raise NotImplementedError("restore a backup made before the upgrade")
 
 
-def _type(name: str) -> sa.types.TypeEngine[object]:
+def _type(name: str) -> Any:
     if name == "details":
         from sqlalchemy.dialects.postgresql import JSONB
 

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from memory.errors import NotFoundError
 from memory.ledger import tables
-from memory.ledger.datasets import DatasetRow
+from memory.ledger.datasets import DatasetRow, Reason
 from memory.ledger.ledger import Ledger
 from memory.types import Evidence, Fact, Kind, Message, NewFact, Person
 from tests.fakes.say import Say
@@ -32,12 +32,12 @@ def learn(ledger: Ledger, person: Person) -> Learn:
     return add
 
 
-async def finish(ledger: Ledger, *rows: DatasetRow) -> dict[str, int]:
+async def finish(ledger: Ledger, *rows: DatasetRow) -> Mapping[Reason, int]:
     async def told() -> AsyncIterator[DatasetRow]:
         for row in rows:
             yield row
 
-    return dict(await ledger.datasets.finish(SET, "/sets/one", "abc", told()))
+    return await ledger.datasets.finish(SET, "/sets/one", "abc", told())
 
 
 async def alias(ledger: Ledger, person: Person) -> str:

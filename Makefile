@@ -16,7 +16,7 @@ OTHER := not vllm and not verl and not postgres and not gpu
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup chat serve setup-dev test check format setup-serve test-vllm test-postgres setup-train prove-verl lock clean
+.PHONY: help setup chat serve setup-dev test check format setup-serve test-vllm test-postgres setup-train prove-verl prove-learning lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ setup-train: $(TRAIN)/.setup-$(VARIANT) ## Install verl into .venv-train (VARIAN
 
 prove-verl: setup $(SERVE)/.setup-cpu $(TRAIN)/.setup-cpu ## Train two steps with the real verl on the CPU, serve, chat
 	@$(CORE)/bin/python -m training.prove
+
+prove-learning: setup-dev $(TRAIN)/.setup-cpu ## Train three seeds of a tiny policy that must learn whom it talks to (up to an hour)
+	@$(CORE)/bin/python -m training.learning.prove $(ARGS)
 
 lock: setup-dev ## Write the versions now installed in .venv to configs/constraints.txt
 	@{ echo "# The exact versions that the core is developed and tested with; make setup and make setup-dev install these."; \

@@ -7,6 +7,7 @@ tokenizer falls back to single bytes, so every text can be encoded, at about one
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,15 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_tiny_qwen3(directory: Path, seed: int = 0, layers: int = 2) -> Path:
-    """Write a Hugging Face model directory (with two layers 0.35 million parameters, 1.5 MB) and return it."""
+def make_tiny_qwen3(directory: Path, seed: int = 0, layers: int = 2, corpus: Sequence[str] = CORPUS) -> Path:
+    """Write a Hugging Face model directory (with two layers 0.35 million parameters, 1.5 MB) and return it.
+
+    The tokenizer's vocabulary is made from `corpus`; it can write everything else in bytes.
+    """
     import torch
     from transformers import GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer(corpus)
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -55,7 +59,7 @@ def make_tiny_qwen3(directory: Path, seed: int = 0, layers: int = 2) -> Path:
     return directory
 
 
-def _tokenizer() -> Any:
+def _tokenizer(corpus: Sequence[str]) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -68,7 +72,7 @@ def _tokenizer() -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    encoder.train_from_iterator(CORPUS * 50, trainer)
+    encoder.train_from_iterator([*corpus] * 50, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=encoder,
         eos_token=END_OF_TURN,

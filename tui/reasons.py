@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 RECALL = {
     "ok": "",
+    "words": "What it remembers was looked through by words alone, not by meaning.",
     "off": "Recall was off for this reply.",
     "timeout": "Recall took too long, so nothing remembered was used.",
     "failed": "Recall failed, so nothing remembered was used.",

@@ -1,7 +1,7 @@
 """`python -m tui.tour OUTDIR`: a short conversation in the real app, without a terminal, drawn as SVG.
 
-Talks to the backend at --url, or to one of its own on a data directory that is thrown away. Writes `chat.svg` and
-`memories.svg`; docs/pictures is made with it.
+Talks to the backend at --url, or to one of its own on a data directory that is thrown away. Writes `chat.svg`,
+`why.svg`, `persona.svg` and `memories.svg`; docs/pictures is made with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tui.app import AttuneApp
 from tui.backend import Launch
 from tui.errors import TerminalError
 from tui.preferences import Preferences
-from tui.screens.memories import MemoriesScreen
+from tui.screens.page import Page
 from tui.widgets.prompt import Prompt
 from tui.widgets.reply import Reply
 
@@ -34,7 +34,11 @@ FIRST = (
     "I have a dog called Biscuit. I love walking by the sea with him.",
 )
 LATER = ("Another night shift tomorrow, and I can't calm down. A walk with my dog, maybe?",)
-SIZE = (100, 26)
+PAGES = {"f7": "why", "f2": "persona", "f3": "memories"}
+"""Pages in the order in which they are drawn, by their keys."""
+WORD = {"conscientiousness": "high", "extraversion": "low"}
+"""What the person says of themselves, so that the page about it shows more than what is not known."""
+SIZE = (100, 30)
 PATIENCE_S = 120.0
 REFLECTION_S = 1.5
 
@@ -45,6 +49,8 @@ async def tour(launch: Launch, out: Path) -> list[Path]:
     Raises:
         TerminalError: something did not happen in time.
     """
+    from assistant import wire
+
     Preferences(met=True).save(launch.home)
     app = AttuneApp(launch)
     app.animation_level = "none"
@@ -57,9 +63,16 @@ async def tour(launch: Launch, out: Path) -> list[Path]:
             for text in LATER:
                 await _say(app, pilot, text)
             pictures = [_draw(app, out / "chat.svg")]
-            await pilot.press("f3")
-            await _until(pilot, lambda: _memories_shown(app), "the memories")
-            return [*pictures, _draw(app, out / "memories.svg")]
+            for trait, level in WORD.items():
+                change = {"trait": trait, "level": level, "frozen": level == "low" or None}
+                await (await app.link.client()).change_trait(wire.TraitChange.model_validate(change))
+            for key, page in PAGES.items():
+                await pilot.press(key)
+                await _until(pilot, lambda: isinstance(app.screen, Page) and app.screen.loaded, f"the page of {key}")
+                pictures.append(_draw(app, out / f"{page}.svg"))
+                await pilot.press("escape")
+                await _until(pilot, lambda: app.screen is app.chat, "the chat")
+            return pictures
         finally:
             if app.link.backend is not None:
                 app.link.backend.ask_to_stop()
@@ -92,10 +105,6 @@ async def _until(pilot: Pilot[str], condition: Callable[[], bool], what: str) ->
             raise TerminalError(f"{what} did not come within {PATIENCE_S:.0f} s")
         await pilot.pause(0.05)
     await pilot.pause()
-
-
-def _memories_shown(app: AttuneApp) -> bool:
-    return isinstance(app.screen, MemoriesScreen) and app.screen.loaded
 
 
 def _draw(app: AttuneApp, path: Path) -> Path:

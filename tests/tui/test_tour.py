@@ -10,13 +10,15 @@ from tui.errors import TerminalError
 from tui.tour import tour
 
 
-async def test_the_tour_draws_a_conversation_and_the_memories(
+async def test_the_tour_draws_a_conversation_and_the_pages_about_it(
     backend: ScriptedBackend, launch: Launch, tmp_path: Path
 ) -> None:
     backend.remember("Maya has a dog called Biscuit.", "My dog is called Biscuit")
-    chat, memories = await tour(launch, tmp_path / "pictures")
+    chat, why, persona, memories = await tour(launch, tmp_path / "pictures")
     assert "calm" in chat.read_text(encoding="utf-8")
     assert "Biscuit" in memories.read_text(encoding="utf-8")
+    assert "scripted" in why.read_text(encoding="utf-8")
+    assert "Conscientiousness" in persona.read_text(encoding="utf-8")
     assert len(backend.sent) == 3
 
 

@@ -8,6 +8,7 @@ and what not. A run that was cut off goes on where it was when it is started aga
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import time
@@ -21,8 +22,9 @@ from training.curves import plot
 from training.errors import ConfigError, TrainingError
 from training.learning.interval import Interval, interval
 from training.learning.judge_server import serving
-from training.learning.trial import CONDITIONS, POLICIES, Result, Trial
+from training.learning.trial import CONDITIONS, POLICIES, RUN, Result, Trial
 from training.learning.world import load_world
+from training.peregrm.verdict import identity
 from training.steps import read_steps
 
 STEPS, SEEDS = 100, 3
@@ -137,12 +139,14 @@ def main() -> None:
 
 
 def _claim(out: Path, steps: int) -> None:
-    """Take `out`, or go on in it when it was begun with the same number of steps."""
+    """Take `out`, or go on in it when it was begun with the same steps, world and settings of verl."""
     out.mkdir(parents=True, exist_ok=True)
-    noted = out / "steps"
-    if noted.exists() and noted.read_text().strip() != str(steps):
-        raise ConfigError(f"{out} was begun with --steps {noted.read_text().strip()}; remove it or give another --out")
-    noted.write_text(f"{steps}\n")
+    noted = out / "plan.json"
+    plan = {"steps": steps, "made from": identity(load_world().model_dump(), RUN.read_text(encoding="utf-8"))}
+    if not noted.exists():
+        noted.write_text(json.dumps(plan), encoding="utf-8")
+    elif json.loads(noted.read_text(encoding="utf-8")) != plan:
+        raise ConfigError(f"{out} was begun with other steps, or another world; remove it or give another --out")
 
 
 def _mean(results: Sequence[Result], name: str) -> str:

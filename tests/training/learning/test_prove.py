@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
@@ -79,10 +81,17 @@ def test_the_table_names_policies_seeds_and_the_bar() -> None:
     assert bar([result()]) == pytest.approx(0.6)
 
 
-def test_going_on_with_another_number_of_steps_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "steps").write_text("100\n")
-    with pytest.raises(ConfigError, match="--steps 100"):
-        prove(tmp_path, 1, 50)
+def test_a_finished_proof_is_told_again_without_training(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        done = tmp_path / f"seed-{seed}"
+        (done / "grpo").mkdir(parents=True)
+        (done / "result.json").write_text(json.dumps(asdict(result(seed))))
+        (done / "grpo/metrics-001.jsonl").write_text('{"step": 1, "data": {"critic/score/mean": 0.5}}\n')
+    assert prove(tmp_path, 2, 100) == [result(1), result(2)]
+    assert (tmp_path / "curves-2.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "table.md").read_text() == table([result(1), result(2)]) + "\n"
+    with pytest.raises(ConfigError, match="other steps"):
+        prove(tmp_path, 2, 50)
 
 
 def test_the_runs_file_is_a_grpo_configuration() -> None:

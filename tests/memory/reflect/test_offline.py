@@ -39,6 +39,11 @@ def test_what_is_not_the_person_speaking_of_themselves_is_no_fact(said: str) -> 
     assert texts(said) == []
 
 
+@pytest.mark.parametrize("said", [said for statements in STATEMENTS["not_own"].values() for said in statements])
+def test_words_that_are_not_the_persons_own_are_no_fact(said: str) -> None:
+    assert texts(said) == []
+
+
 def test_a_fact_is_the_persons_own_sentence_with_an_exact_quote() -> None:
     said = "Hi! So,  I work nights\nat a hospital. Can you help me plan my week?"
     (fact,) = reflect_offline([person(said)]).facts

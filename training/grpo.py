@@ -13,6 +13,7 @@ from pathlib import Path
 
 from training.child import POLL_S, Child, child, tail
 from training.cpu.settings import CPU_SETTINGS, cpu_environment
+from training.describe import describe
 from training.errors import ConfigError, EngineError, StoppedError
 from training.grpo_config import GrpoConfig
 from training.peregrm.config import JUDGE_VARIABLE
@@ -30,6 +31,8 @@ class Run:
 
     checkpoint: Path
     """The directory of the newest checkpoint."""
+    weights: Path
+    """What `attune policies register` and `attune serve-policy` take."""
     steps: int
     seconds: float
     """Of this attempt."""
@@ -99,7 +102,7 @@ def train(config: GrpoConfig, say: Callable[[Step, int | None, float], None] = l
     checkpoint = newest_checkpoint(out)
     if checkpoint is None:
         raise EngineError(f"verl left no checkpoint in {out / 'checkpoints'}: set verl.trainer.save_freq")
-    return Run(checkpoint, steps[-1].number, time.monotonic() - started)
+    return Run(checkpoint, describe(checkpoint, config), steps[-1].number, time.monotonic() - started)
 
 
 def newest_checkpoint(out: Path) -> Path | None:

@@ -61,7 +61,7 @@ def grpo(
     except TrainingError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
-    typer.echo(f"{run.steps} steps in {run.seconds:.0f} s; checkpoint {run.checkpoint}; curves {picture}")
+    typer.echo(f"{run.steps} steps in {run.seconds:.0f} s; weights {run.weights}; curves {picture}")
 
 
 def _say(step: Step, total: int | None, seconds: float) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from assistant.rollout.description import spec_of_directory
 from tests.fakes.examples import example
 from tests.fakes.judging import DIMENSIONS, grading, ruler
 from tests.fakes.scripted_server import ScriptedServer
@@ -93,6 +94,9 @@ async def test_a_run_that_was_killed_goes_on_from_its_checkpoint(tmp_path: Path)
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert list((out / "tensorboard").rglob("events*"))
     assert steps[-1].get("judge/resonation/mean") is not None
+    weights = out / "checkpoints/global_step_2/actor/huggingface"
+    spec = spec_of_directory(weights, version="smoke", replica="http://127.0.0.1:9/v1")
+    assert (spec.kind, spec.preset, spec.lineage.run) == ("full", "paper", str(out))
 
 
 async def test_rewards_that_are_all_equal_end_the_run_with_a_sentence(tmp_path: Path) -> None:

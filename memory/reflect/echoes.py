@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +12,8 @@ from memory.types import Evidence, Message, Reflection
 
 _MIN_WORDS = 3
 """Fewer words are said again without being copied."""
+_JOINT = re.compile(r"[,;:!\n]+|\b(?:and|but|y|e|und|et)\b")
+"""Where recalled statements are joined into one."""
 
 
 def without_echoes(reflection: Reflection, turns: Sequence[Message]) -> Reflection:
@@ -39,11 +43,16 @@ def _recalled_before(turns: Sequence[Message]) -> dict[str, str]:
 
 
 def _echoes(evidence: Evidence, before: dict[str, str]) -> bool:
-    quote = _words(evidence.quote)
-    return len(quote.split()) >= _MIN_WORDS and f" {quote} " in before.get(evidence.message_id, "")
+    said = before.get(evidence.message_id, "")
+    clauses = [clause for part in _JOINT.split(evidence.quote.casefold()) if (clause := _words(part))]
+    return _is_in(_words(evidence.quote), said) or (bool(clauses) and all(_is_in(clause, said) for clause in clauses))
+
+
+def _is_in(quote: str, said: str) -> bool:
+    return len(quote.split()) >= _MIN_WORDS and f" {quote} " in said
 
 
 def _words(text: str) -> str:
     """Return the words of `text` alone, in lower case."""
-    spaced = "".join(char if char.isalnum() else " " for char in text.casefold())
+    spaced = "".join(char if char.isalnum() else " " for char in unicodedata.normalize("NFKC", text).casefold())
     return " ".join(spaced.split())

@@ -1,8 +1,13 @@
+import tomllib
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from memory.reflect.reflect import reflect
 from tests.fakes.turns import person, reply
 
+CASES = tomllib.loads(Path(__file__).with_name("echoes.toml").read_text("utf-8"))
 RECALLING = replace(
     reply("This is what I know: I live in Ghent. My dog is called Biscuit."), explanation={"fact_ids": ["fact_1"]}
 )
@@ -31,3 +36,15 @@ async def test_a_reply_without_recalled_facts_echoes_nothing() -> None:
 
 async def test_words_of_a_reply_in_another_statement_are_learnt() -> None:
     assert (await learnt(RECALLING, person("I moved away from Ghent.", "m2")))[0] == ["I moved away from Ghent."]
+
+
+@pytest.mark.parametrize("back", CASES["back"])
+async def test_however_recalled_text_comes_back_it_is_not_learnt(back: str) -> None:
+    recalling = replace(RECALLING, text=CASES["recalled"])
+    assert (await learnt(recalling, person(back, "m2")))[0] == []
+
+
+@pytest.mark.parametrize("new", CASES["new"])
+async def test_what_is_new_beside_recalled_text_is_learnt(new: str) -> None:
+    recalling = replace(RECALLING, text=CASES["recalled"])
+    assert (await learnt(recalling, person(new, "m2")))[0] == [new]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import typer
 
+from training.benchmarks.emobench_cli import bench_emobench
 from training.benchmarks.judge_cost_cli import bench_judge_cost
 from training.benchmarks.memory_cli import bench_memory_update, bench_retrieval
 from training.benchmarks.persona_cli import bench_persona
 from training.benchmarks.safety_cli import bench_safety
+from training.evaluation.cli import evaluate
 from training.grpo_cli import grpo
 from training.peregrm.cli import criteria, judge_check, judge_simulate
 from training.personaemp.cli import data
@@ -31,6 +33,8 @@ bench.command("safety")(bench_safety)
 bench.command("retrieval")(bench_retrieval)
 bench.command("memory-update")(bench_memory_update)
 bench.command("judge-cost")(bench_judge_cost)
+bench.command("emobench")(bench_emobench)
+app.command("evaluate")(evaluate)
 app.command("grpo")(grpo)
 app.command("criteria")(criteria)
 app.command("judge-check")(judge_check)

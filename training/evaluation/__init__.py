@@ -1,0 +1,1 @@
+"""Policies measured on held-out people, under criteria that nobody trained on."""

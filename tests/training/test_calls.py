@@ -54,9 +54,11 @@ async def test_an_answer_is_valid_counted_and_asked_for_once(tmp_path: Path) -> 
 
 
 async def test_the_same_question_at_the_same_time_is_asked_once(tmp_path: Path) -> None:
-    async with ScriptedServer(reply('{"n": 3}')) as server:
-        async with Caller.open(endpoint(server), tmp_path / "answers.sqlite") as caller:
-            answers = await asyncio.gather(*(caller.ask(question()) for _ in range(9)))
+    async with (
+        ScriptedServer(reply('{"n": 3}')) as server,
+        Caller.open(endpoint(server), tmp_path / "answers.sqlite") as caller,
+    ):
+        answers = await asyncio.gather(*(caller.ask(question()) for _ in range(9)))
         assert {answer.value["n"] for answer in answers} == {3}
         assert len(server.chats) == 1
 
@@ -72,18 +74,22 @@ async def test_the_same_question_at_the_same_time_is_asked_once(tmp_path: Path) 
     ],
 )
 async def test_what_could_change_the_answer_is_asked_anew(tmp_path: Path, other: Call) -> None:
-    async with ScriptedServer(reply('{"n": 3}'), reply('{"n": 4}')) as server:
-        async with Caller.open(endpoint(server), tmp_path / "answers.sqlite") as caller:
-            assert (await caller.ask(question())).value == {"n": 3}
-            assert (await caller.ask(other)).value == {"n": 4}
+    async with (
+        ScriptedServer(reply('{"n": 3}'), reply('{"n": 4}')) as server,
+        Caller.open(endpoint(server), tmp_path / "answers.sqlite") as caller,
+    ):
+        assert (await caller.ask(question())).value == {"n": 3}
+        assert (await caller.ask(other)).value == {"n": 4}
 
 
 async def test_a_busy_server_is_given_the_time_it_asks_for() -> None:
     pauses = Pauses()
-    async with ScriptedServer(error(429, retry_after="7"), error(503), drop(), reply('{"n": 3}')) as server:
-        async with Caller.open(endpoint(server), pause=pauses) as caller:
-            assert (await caller.ask(question())).value == {"n": 3}
-            assert caller.accounts["call"].retries == 3
+    async with (
+        ScriptedServer(error(429, retry_after="7"), error(503), drop(), reply('{"n": 3}')) as server,
+        Caller.open(endpoint(server), pause=pauses) as caller,
+    ):
+        assert (await caller.ask(question())).value == {"n": 3}
+        assert caller.accounts["call"].retries == 3
     assert pauses.seconds[0] == pytest.approx(7, abs=1)
     assert len(pauses.seconds) >= 3
 
@@ -118,9 +124,11 @@ async def test_each_failure_has_its_kind_and_is_counted(answer: Any, kind: str, 
 
 
 async def test_an_unusable_answer_is_asked_for_again_with_another_seed() -> None:
-    async with ScriptedServer(reply("three"), reply('{"n": 3}')) as server:
-        async with Caller.open(endpoint(server)) as caller:
-            assert (await caller.ask(question(seed=5))).value == {"n": 3}
+    async with (
+        ScriptedServer(reply("three"), reply('{"n": 3}')) as server,
+        Caller.open(endpoint(server)) as caller,
+    ):
+        assert (await caller.ask(question(seed=5))).value == {"n": 3}
         seeds = [chat.json["seed"] for chat in server.chats]
     assert seeds[0] == 5
     assert seeds[1] != 5
@@ -128,9 +136,11 @@ async def test_an_unusable_answer_is_asked_for_again_with_another_seed() -> None
 
 @pytest.mark.parametrize("formats", [("json_schema",), ("json_object",), ()])
 async def test_a_server_without_schemas_is_asked_in_words(formats: tuple[str, ...]) -> None:
-    async with ScriptedServer(default=reply('```json\n{"n": 3}\n```'), formats=formats) as server:
-        async with Caller.open(endpoint(server)) as caller:
-            answers = await asyncio.gather(*(caller.ask(question(f"How many {n}?")) for n in range(4)))
+    async with (
+        ScriptedServer(default=reply('```json\n{"n": 3}\n```'), formats=formats) as server,
+        Caller.open(endpoint(server)) as caller,
+    ):
+        answers = await asyncio.gather(*(caller.ask(question(f"How many {n}?")) for n in range(4)))
         assert all(answer.value == {"n": 3} for answer in answers)
         last = server.chats[-1].json
     assert ("JSON schema" in str(last["messages"])) == (formats != ("json_schema",))
@@ -146,9 +156,11 @@ async def test_at_most_so_many_are_asked_at_once() -> None:
             most = max(most, at_once)
             await super().serve(*of)
 
-    async with Counting(default=reply('{"n": 3}', delay_s=0.01)) as server:
-        async with Caller.open(endpoint(server, concurrency=3)) as caller:
-            await asyncio.gather(*(caller.ask(question(str(n))) for n in range(30)))
+    async with (
+        Counting(default=reply('{"n": 3}', delay_s=0.01)) as server,
+        Caller.open(endpoint(server, concurrency=3)) as caller,
+    ):
+        await asyncio.gather(*(caller.ask(question(str(n))) for n in range(30)))
     assert most == 3
 
 
@@ -190,13 +202,15 @@ async def test_a_cache_that_cannot_be_written_is_said_with_the_repair(tmp_path: 
 
 
 async def test_answers_that_rest_on_somebody_gone_are_forgotten(tmp_path: Path) -> None:
-    async with ScriptedServer(default=reply('{"n": 3}')) as server:
-        async with Caller.open(endpoint(server), tmp_path / "answers.sqlite") as caller:
-            assert caller.cache is not None
-            for owner in ("ann", "bob"):
-                await caller.ask(question(owner, owner=owner))
-            await caller.cache.touch("ann")
-            assert await caller.cache.forget_untouched() == 1
-            await caller.ask(question("ann", owner="ann"))
-            await caller.ask(question("bob", owner="bob"))
+    async with (
+        ScriptedServer(default=reply('{"n": 3}')) as server,
+        Caller.open(endpoint(server), tmp_path / "answers.sqlite") as caller,
+    ):
+        assert caller.cache is not None
+        for owner in ("ann", "bob"):
+            await caller.ask(question(owner, owner=owner))
+        await caller.cache.touch("ann")
+        assert await caller.cache.forget_untouched() == 1
+        await caller.ask(question("ann", owner="ann"))
+        await caller.ask(question("bob", owner="bob"))
         assert len(server.chats) == 3

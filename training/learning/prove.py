@@ -27,7 +27,7 @@ from training.learning.world import load_world
 from training.peregrm.verdict import identity
 from training.steps import read_steps
 
-STEPS, SEEDS = 100, 3
+STEPS, SEEDS = 120, 3
 OUT = Path("runs/learning")
 
 

@@ -23,6 +23,7 @@ def evaluate(
     from training.errors import TrainingError
     from training.evaluate import run_evaluation
     from training.evaluation.config import load_evaluate_config
+    from training.evaluation.plots import plot
     from training.evaluation.tables import page, write
     from training.peregrm.cli import _Progress
 
@@ -30,7 +31,8 @@ def evaluate(
         settings = load_evaluate_config(config)
         embedder = Embedder(EmbedderConfig(), MemoryConfig().home / "models")
         report = asyncio.run(run_evaluation(settings, embedder, _Progress))
-        files = write(report, settings)
+        files = [*write(report, settings), settings.out / "results.png"]
+        plot(report, files[-1])
     except TrainingError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error

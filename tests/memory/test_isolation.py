@@ -380,6 +380,7 @@ def house(tmp_path: Path, empty_home: Path) -> Iterator[House]:
             run.run(opening.__aexit__(None, None, None))
 
 
+@pytest.mark.timeout(120 + 3 * STEPS)
 def test_nobody_reads_or_changes_what_is_somebody_elses(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     class Here(Isolation):
         pass

@@ -19,6 +19,19 @@ class EmbedderConfig(BaseModel):
     threads: int = Field(default=1, ge=1, description="Torch threads; one is fastest beside a busy server.")
 
 
+class IndexConfig(BaseModel):
+    """Where the index over the facts lies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chroma_url: str | None = Field(default=None, pattern=r"^https?://[^/@?#]+$")
+    """A Chroma server that several backends share; None means embedded, below `home`. A token that a proxy before it
+    asks for is read from ATTUNE_CHROMA_TOKEN."""
+    prefix: str = Field(default="facts", pattern=r"^[a-z][a-z0-9]{2,31}$")
+    """Of the names of the collections on the server. Two installations on one server need two prefixes."""
+    timeout_s: float = Field(default=10.0, gt=0, description="The longest wait for the server.")
+
+
 class RecallConfig(BaseModel):
     """How much of what is known may enter one prompt."""
 
@@ -51,6 +64,7 @@ class MemoryConfig(BaseModel):
     database_url: str | None = None
     """SQLAlchemy URL; None means SQLite in WAL mode inside `home`."""
     max_open_indexes: int = Field(default=64, ge=1, description="Per-person Chroma directories kept open at once.")
+    index: IndexConfig = IndexConfig()
     embedder: EmbedderConfig = EmbedderConfig()
     recall: RecallConfig = RecallConfig()
     reflection: ReflectionConfig = ReflectionConfig()

@@ -1,70 +1,108 @@
-"""Mem0 over Chroma, one small directory per person: finds the facts that are near a text.
+"""Mem0 over Chroma, one collection per person: finds the facts that are near a text.
 
-The index holds nothing that the ledger does not: it may be dropped and rebuilt at any time. Isolation is physical, so
-erasing a person is removing a directory, and forgetting a fact is rewriting one (Chroma keeps deleted text in its
-files). A stock `mem0.Memory` on `stock_config` finds the same facts. This is the only file that imports mem0 or
-chromadb, and it does so on first use. One process at a time: see memory.lock.
+The index holds nothing that the ledger does not: it may be dropped and rebuilt at any time. Where it lies is its place:
+directories of this process (memory.embedded), or a Chroma server that several processes share (memory.chroma_server).
+A stock `mem0.Memory` on `stock_config` finds the same facts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
-import importlib
-import json
-import logging
-import os
-import shutil
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from memory.chroma_server import ChromaServer
 from memory.config import MemoryConfig
+from memory.embedded import Embedded
 from memory.embedder import Embedder, Vectors
-from memory.errors import EmbedderError, IndexUnavailableError
+from memory.errors import EmbedderError
 from memory.ids import is_id
 from memory.shelf import Shelf, Slot
-from memory.store import IDENTITY, Entry, Neighbour, Rows, Store
+from memory.stock import REPAIR, guarded
+from memory.store import Entry, Neighbour, Rows, Store
 from memory.types import Fact
 
 T = TypeVar("T")
 
-COLLECTION = "facts"
-_REPAIR = "Repair: attune doctor --rebuild-index"
-_MEM0_MODULES = ("mem0", "mem0.vector_stores.chroma", "mem0.llms.vllm", "mem0.embeddings.openai")
-_NO_SERVER = "http://127.0.0.1:9/v1"
-"""Mem0 builds a language-model client at once; this one is never called, and could not reach anything."""
+
+class Place(Protocol):
+    """Where the facts of each person lie; everything but `shared` may block."""
+
+    shared: bool
+    """Whether other processes write there too, so that nothing of it is kept open."""
+
+    def prepare(self) -> None:
+        """Make good what a crash left."""
+        ...
+
+    def load(self) -> None:
+        """Import Mem0 and Chroma."""
+        ...
+
+    def close(self) -> None:
+        """Release what is open beside the stores."""
+        ...
+
+    def where(self, person_id: str) -> str:
+        """Say for messages where a person's facts lie."""
+        ...
+
+    def people(self) -> set[str]:
+        """Return the ids of the people who have anything there."""
+        ...
+
+    def exists(self, person_id: str) -> bool:
+        """Say whether a person has anything there."""
+        ...
+
+    def open(self, person_id: str) -> Store:
+        """Open a person's facts, creating the place when need be."""
+        ...
+
+    def replace(
+        self, person_id: str, identity: Mapping[str, Any] | None, kept: Rows | None, new: Sequence[Entry]
+    ) -> None:
+        """Put what is kept and what is new in the place of what is there."""
+        ...
+
+    def remove(self, person_id: str) -> None:
+        """Remove everything of a person."""
+        ...
+
+    def stock_config(self, person_id: str) -> dict[str, Any]:
+        """Return the configuration of a stock Mem0 on a person's facts."""
+        ...
 
 
 class Index:
     """The facts of every person, findable by meaning."""
 
-    def __init__(self, home: Path, embedder: Embedder, max_open: int) -> None:
-        self._home = home / "index"
+    def __init__(self, place: Place, embedder: Embedder, max_open: int) -> None:
+        self._place = place
         self._embedder = embedder
-        self._mem0 = _Mem0(home)
         self._shelf: Shelf[Store] = Shelf(self._open_store, Store.close, max_open)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, config: MemoryConfig, embedder: Embedder) -> AsyncIterator[Index]:
-        """Open the index below `config.home`, and close what it opened on leaving.
+        """Open the index where the configuration says, and close what it opened on leaving.
 
         Raises:
-            IndexUnavailableError: the directory cannot be written.
+            IndexUnavailableError: the directory cannot be written; a server that is down is said by the first use.
         """
-        index = cls(config.home, embedder, config.max_open_indexes)
-        await asyncio.to_thread(index._prepare)
+        place: Place = ChromaServer(config.home, config.index) if config.index.chroma_url else Embedded(config.home)
+        index = cls(place, embedder, config.max_open_indexes)
+        await asyncio.to_thread(place.prepare)
         # Importing Mem0 takes seconds: not while the first message waits for it.
-        warming = asyncio.create_task(asyncio.to_thread(index._mem0.load))
+        warming = asyncio.create_task(asyncio.to_thread(place.load))
         try:
             yield index
         finally:
             await asyncio.gather(warming, return_exceptions=True)  # what failed is said by the first use
             await index._shelf.aclose()
+            await asyncio.to_thread(place.close)
 
     @property
     def embedder(self) -> Embedder:
@@ -128,10 +166,10 @@ class Index:
 
     async def people(self) -> set[str]:
         """Return the ids of the people who have anything here."""
-        return {path.name for path in await asyncio.to_thread(lambda: list(self._home.iterdir())) if is_id(path.name)}
+        return await asyncio.to_thread(guarded, "the index", self._place.people)
 
     async def forget(self, person_id: str, fact_ids: Sequence[str]) -> None:
-        """Remove facts, and every byte of them: what stays is written into a new directory.
+        """Remove facts; embedded, every byte of them: what stays is written into a new directory.
 
         Raises:
             IndexUnavailableError: the index cannot be read or written.
@@ -140,10 +178,7 @@ class Index:
         async def work(slot: Slot[Store]) -> None:
             store = await self._existing(person_id, slot)
             if store is not None:
-                rows = await self._blocking(person_id, store.rows)
-                kept = rows.without(fact_ids)
-                if len(kept) < len(rows):
-                    await self._rewrite(person_id, slot, store.identity, kept)
+                await self._take_out(person_id, slot, store, fact_ids)
 
         await self._use(person_id, work)
 
@@ -151,12 +186,12 @@ class Index:
         """Remove everything of a person.
 
         Raises:
-            IndexUnavailableError: the directory cannot be removed.
+            IndexUnavailableError: it cannot be removed.
         """
 
         async def work(slot: Slot[Store]) -> None:
             await slot.close()
-            await self._blocking(person_id, partial(_remove, self._directory(person_id)))
+            await self._blocking(person_id, partial(self._place.remove, person_id))
 
         await self._use(person_id, work)
 
@@ -170,51 +205,46 @@ class Index:
         vectors = await self._embedder.embed([fact.text for fact in facts])
         entries = [Entry.of(fact, vector) for fact, vector in zip(facts, vectors, strict=True)]
         identity = self._embedder.identity.as_dict()
-        await self._use(person_id, lambda slot: self._rewrite(person_id, slot, identity, None, entries))
+
+        async def work(slot: Slot[Store]) -> None:
+            await slot.close()
+            await self._blocking(person_id, partial(self._place.replace, person_id, identity, None, entries))
+
+        await self._use(person_id, work)
 
     def stock_config(self, person_id: str) -> dict[str, Any]:
         """Return the configuration with which `mem0.Memory.from_config` opens this person's facts.
 
-        Only while no other process has them open.
+        Embedded, only while no other process has them open.
 
         Raises:
             EmbedderError: the embedding model is not on this machine.
         """
         embedder = {"provider": "huggingface", "config": {"model": str(self._embedder.directory)}}
-        return {**_config(self._directory(person_id)), "embedder": embedder}
-
-    def _prepare(self) -> None:
-        try:
-            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for old in self._home.glob(".*.old"):
-                new, directory = old.with_suffix(".new"), self._home / old.stem[1:]
-                if new.exists() and not directory.exists():  # ended between the two renames of a rewrite
-                    new.rename(directory)
-                _remove(old)
-            for new in self._home.glob(".*.new"):
-                _remove(new)
-        except OSError as error:
-            raise _unavailable(self._home, error) from error
-
-    def _directory(self, person_id: str) -> Path:
-        if not is_id(person_id):
-            raise ValueError(f"not an id of a person of ours: {person_id!r}")
-        return self._home / person_id
+        return {**self._place.stock_config(_checked(person_id)), "embedder": embedder}
 
     async def _use(self, person_id: str, work: Callable[[Slot[Store]], Awaitable[T]]) -> T:
-        self._directory(person_id)
-        return await self._shelf.use(person_id, work)
+        async def used(slot: Slot[Store]) -> T:
+            try:
+                return await work(slot)
+            finally:
+                if self._place.shared:  # another process may have put a new collection in its place
+                    await slot.close()
+
+        return await self._shelf.use(_checked(person_id), used)
 
     async def _existing(self, person_id: str, slot: Slot[Store]) -> Store | None:
-        """Open a person's facts if there are any: somebody unknown has none, and gets no directory."""
-        return await slot.open() if slot.thing or self._directory(person_id).exists() else None
+        """Open a person's facts if there are any: somebody unknown has none, and gets no place."""
+        if slot.thing:
+            return slot.thing
+        present: bool = await self._blocking(person_id, partial(self._place.exists, person_id))
+        return await slot.open() if present else None
 
     def _open_store(self, person_id: str) -> Store:
-        directory = self._directory(person_id)
-        return _guarded(directory, lambda: self._mem0.open(directory, person_id))
+        return guarded(self._place.where(person_id), lambda: self._place.open(person_id))
 
     async def _blocking(self, person_id: str, call: Callable[[], T]) -> T:
-        return await asyncio.to_thread(_guarded, self._directory(person_id), call)
+        return await asyncio.to_thread(guarded, self._place.where(person_id), call)
 
     async def _add(self, person_id: str, entries: Sequence[Entry], slot: Slot[Store]) -> None:
         store = await slot.open()
@@ -222,140 +252,32 @@ class Index:
         present = await self._blocking(person_id, store.texts)
         new = {entry.fact_id: entry for entry in entries if present.get(entry.fact_id) != entry.text}
         if new.keys() & present.keys():
-            kept = (await self._blocking(person_id, store.rows)).without(new)
-            await self._rewrite(person_id, slot, store.identity, kept, list(new.values()))
+            await self._take_out(person_id, slot, store, list(new), list(new.values()))
         elif new:
             await self._blocking(person_id, partial(store.add, list(new.values())))
 
-    async def _rewrite(
-        self,
-        person_id: str,
-        slot: Slot[Store],
-        identity: Mapping[str, Any] | None,
-        kept: Rows | None,
-        new: Sequence[Entry] = (),
+    async def _take_out(
+        self, person_id: str, slot: Slot[Store], store: Store, fact_ids: Sequence[str], new: Sequence[Entry] = ()
     ) -> None:
-        """Put a new directory with what is kept and what is new in the place of the old; nothing else of it stays."""
-        directory = self._directory(person_id)
-        staged, old = directory.with_name(f".{person_id}.new"), directory.with_name(f".{person_id}.old")
-
-        def write() -> None:
-            _remove(staged)
-            _remove(old)
-            if kept or new:
-                store = self._mem0.open(staged, person_id)
-                try:
-                    if kept:
-                        store.write(kept)
-                    store.add(new)
-                    if identity:
-                        store.note(identity)
-                finally:
-                    store.close()
-            if directory.exists():
-                directory.rename(old)
-            if staged.exists():
-                staged.rename(directory)
-            _remove(old)
-
-        await slot.close()
-        await self._blocking(person_id, write)
+        """Write what stays, and what is new, in the place of what is there."""
+        rows = await self._blocking(person_id, store.rows)
+        kept = rows.without(fact_ids)
+        if new or len(kept) < len(rows):
+            await slot.close()
+            await self._blocking(person_id, partial(self._place.replace, person_id, store.identity, kept, new))
 
     def _check_identity(self, person_id: str, store: Store) -> None:
         present = self._embedder.identity.as_dict()
         if store.identity is None:
-            _guarded(self._directory(person_id), lambda: store.note(present))
+            guarded(self._place.where(person_id), lambda: store.note(present))
         elif store.identity != present:
             raise EmbedderError(
-                f"the index in {self._directory(person_id)} was built with {store.identity}, and the embedding model "
-                f"is {present}. {_REPAIR}"
+                f"the index in {self._place.where(person_id)} was built with {store.identity}, and the embedding model "
+                f"is {present}. {REPAIR}"
             )
 
 
-class _Mem0:
-    """Opens Mem0 on a directory. Its language-model client costs 20 ms and is never used, so it is made once."""
-
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._lock = threading.Lock()
-        self._first: Any = None
-
-    def open(self, directory: Path, person_id: str) -> Store:
-        """Open a person's directory, creating it when need be; blocks, the first time for seconds of imports."""
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = directory / IDENTITY
-        identity = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        try:
-            return Store(directory, person_id, self._memory(directory), identity)
-        except BaseException:
-            from chromadb.api.shared_system_client import SharedSystemClient
-
-            # Chroma keeps what failed to open, and would hand it out again for a directory that is whole by then.
-            SharedSystemClient._identifier_to_system.pop(str(directory), None)
-            raise
-
-    def load(self) -> None:
-        """Import Mem0 and Chroma; blocks."""
-        with self._lock:
-            # Mem0 reads these when it is imported.
-            os.environ["MEM0_TELEMETRY"] = "False"
-            os.environ["MEM0_DIR"] = str(self._home / "mem0")
-            logging.getLogger("mem0").setLevel(logging.CRITICAL)  # it logs people's words
-            for module in _MEM0_MODULES:
-                importlib.import_module(module)
-
-    def _memory(self, directory: Path) -> Any:
-        self.load()
-        from mem0 import Memory
-        from mem0.configs.base import MemoryConfig as Mem0Config
-        from mem0.memory.storage import SQLiteManager
-        from mem0.vector_stores.chroma import ChromaDB
-
-        config = Mem0Config(**_config(directory))
-        with self._lock:
-            if self._first is None:
-                self._first = Memory(config)
-                return self._first
-        memory = copy.copy(self._first)
-        memory.config = config
-        memory.vector_store = ChromaDB(**config.vector_store.config.model_dump())
-        memory.db = SQLiteManager(config.history_db_path)
-        return memory
-
-
-def _config(directory: Path) -> dict[str, Any]:
-    """Mem0's configuration of one person, with an embedder and a language model that do nothing."""
-    return {
-        "vector_store": {"provider": "chroma", "config": {"collection_name": COLLECTION, "path": str(directory)}},
-        "history_db_path": str(directory / "history.db"),
-        "llm": {"provider": "vllm", "config": {"model": "none", "api_key": "none", "vllm_base_url": _NO_SERVER}},
-        "embedder": {
-            "provider": "openai",
-            "config": {"model": "none", "api_key": "none", "openai_base_url": _NO_SERVER},
-        },
-    }
-
-
-def _guarded(directory: Path, call: Callable[[], T]) -> T:
-    """Call, and say where and what to do when Mem0, Chroma or the file system fails."""
-    try:
-        return call()
-    except Exception as error:
-        raise _unavailable(directory, error) from error
-    except BaseException as error:
-        # Chroma's Rust core panics with a BaseException of its own on some damaged files.
-        if type(error).__name__ == "PanicException":
-            raise _unavailable(directory, error) from error
-        raise
-
-
-def _unavailable(directory: Path, error: BaseException) -> IndexUnavailableError:
-    return IndexUnavailableError(f"the index in {directory} cannot be used: {error}. {_REPAIR}")
-
-
-def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _checked(person_id: str) -> str:
+    if not is_id(person_id):
+        raise ValueError(f"not an id of a person of ours: {person_id!r}")
+    return person_id

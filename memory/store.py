@@ -19,6 +19,7 @@ from memory.padding import Padding
 from memory.types import Fact
 
 IDENTITY = "embedder.json"
+_EMBEDDER = "embedder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,30 @@ class Store:
             ]
         )
         self._padding.clear(closed=False)
+
+
+class ServerStore(Store):
+    """The same on a server, whose connection is shared: what the vectors were made with stands at the collection."""
+
+    def __init__(self, directory: Path, person_id: str, memory: Any) -> None:
+        noted = (memory.vector_store.collection.metadata or {}).get(_EMBEDDER)
+        super().__init__(directory, person_id, memory, json.loads(noted) if noted else None)
+
+    def close(self) -> None:
+        """Release Mem0's own database."""
+        self._memory.close()
+
+    def note(self, identity: Mapping[str, Any]) -> None:
+        """Write down what the vectors are made with."""
+        self._collection.modify(metadata={_EMBEDDER: json.dumps(identity)})
+        self.identity = identity
+
+    def keep_only(self, ids: Sequence[str]) -> None:
+        """Delete all other rows."""
+        gone = sorted(set(self._collection.get(include=[])["ids"]) - set(ids))
+        step = self._memory.vector_store.client.get_max_batch_size()
+        for at in range(0, len(gone), step):
+            self._collection.delete(ids=gone[at : at + step])
 
 
 class _Batch:

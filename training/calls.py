@@ -356,7 +356,7 @@ class Caller:
             "max_tokens": call.max_tokens or endpoint.max_tokens,
             **endpoint.extra_body,
         }
-        if call.seed is not None:
+        if call.seed is not None and self.endpoint.seeded:
             body["seed"] = call.seed + unusable * _RESEED
         if call.schema is not None:
             body |= self._constrained(call.schema, body["messages"])

@@ -34,6 +34,9 @@ class Endpoint(BaseModel):
     """Further tries where the server is down, busy or silent."""
     reasks: int = Field(default=1, ge=0)
     """Further tries where the answer cannot be used: no JSON, not of the schema, or cut at its token limit."""
+    seeded: bool = True
+    """Whether the server takes a seed. vLLM 0.32 on a CPU must not get one: its engine dies when a prompt that is read
+    in parts has a generator of its own (`CPU Generator does not use offset`)."""
     extra_body: Mapping[str, Any] = Field(default_factory=dict)
     """Further fields of every request, such as `chat_template_kwargs`."""
     price_per_million_prompt: float = Field(default=0.0, ge=0)

@@ -123,6 +123,15 @@ async def test_each_failure_has_its_kind_and_is_counted(answer: Any, kind: str, 
     assert "nobody" not in str(failed.value)
 
 
+async def test_a_server_that_must_not_get_a_seed_gets_none() -> None:
+    async with (
+        ScriptedServer(reply('{"n": 3}')) as server,
+        Caller.open(endpoint(server, seeded=False)) as caller,
+    ):
+        await caller.ask(question(seed=5))
+        assert "seed" not in server.chats[0].json
+
+
 async def test_an_unusable_answer_is_asked_for_again_with_another_seed() -> None:
     async with (
         ScriptedServer(reply("three"), reply('{"n": 3}')) as server,

@@ -28,7 +28,13 @@ async def test_noise_builds_a_data_set_or_fails_by_the_threshold(
         out=tmp_path / "set",
         sources=SourcesConfig(alpsbench=write_sessions(tmp_path / "sessions.jsonl", 6)),
         builder=Endpoint(
-            base_url=server.base_url, model=server.model, concurrency=4, temperature=1.0, max_tokens=256, reasks=0
+            base_url=server.base_url,
+            model=server.model,
+            concurrency=4,
+            temperature=1.0,
+            max_tokens=256,
+            reasks=0,
+            seeded=False,
         ),
         split=SplitRule(test_share=0.4, min_test_people=1, ood=False),
         failures=FailureLimit(share=share, stop_after=1),

@@ -194,7 +194,7 @@ async def test_every_method_that_takes_a_person_and_an_id_is_tried_here(ledger: 
     tried = {name.split(" ")[0] for name in REFUSED | EMPTY}
     listing = {"conversations.create", "conversations.list", "conversations.find_thread", "messages.unanswered"}
     listing |= {"facts.list", "facts.count", "facts.all_active", "traits.list", "traits.count", "traits.delete_all"}
-    listing |= {"traits.tell"}
+    listing |= {"traits.tell", "traits.since"}
     listing |= {"feedback.list", "jobs.enqueue", "jobs.list"}
     for noun in ("conversations", "messages", "facts", "traits", "feedback", "jobs"):
         for name, method in inspect.getmembers(getattr(ledger, noun), inspect.isroutine):

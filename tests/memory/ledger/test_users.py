@@ -1,9 +1,11 @@
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from memory.errors import ConflictError, NotFoundError
 from memory.ids import is_id
+from memory.ledger.datasets import DatasetRow
 from memory.ledger.erasures import Target
 from memory.ledger.ledger import Ledger
 from memory.types import Evidence, Kind, NewFact, NewTraitEvidence, Trait
@@ -63,6 +65,8 @@ async def test_people_are_listed_page_by_page_without_gap_or_repetition(ledger: 
 
 async def test_deleting_a_person_deletes_every_row_of_theirs_and_no_other(ledger: Ledger) -> None:
     people = [await ledger.users.create() for _ in range(2)]
+    rows = []
+    await ledger.datasets.begin("set_one")
     for person in people:
         await ledger.keys.create("user", person.id)
         await ledger.settings.update(person.id, training=True)
@@ -79,6 +83,10 @@ async def test_deleting_a_person_deletes_every_row_of_theirs_and_no_other(ledger
         coffee = await ledger.facts.add(person.id, NewFact("Coffee.", Kind.PREFERENCE, 0.5, "stated", (), at))
         forgetting = await ledger.jobs.enqueue(person.id, "forget", {})
         await ledger.erasures.erase(person.id, Target("fact", (coffee.id,)), forgetting.id)
+        place = await ledger.datasets.place("set_one", person.id)
+        assert place is not None
+        rows.append(DatasetRow(f"row of {person.id}", place.alias, (said.id,)))
+    await ledger.datasets.finish("set_one", "/sets/one", "abc", _told(rows))
     before = await _rows(ledger)
     await ledger.users.delete(people[0].id)
     after = await _rows(ledger)
@@ -86,6 +94,15 @@ async def test_deleting_a_person_deletes_every_row_of_theirs_and_no_other(ledger
     assert min(before.values()) == 2
     with pytest.raises(NotFoundError):
         await ledger.users.delete(people[0].id)
+
+
+WITHOUT_PEOPLE = ("audit", "policies", "policy_turns", "safety_counts", "datasets", "dataset_rows")
+"""Tables that name nobody, or must remember what was done when somebody is gone."""
+
+
+async def _told(rows: list[DatasetRow]) -> AsyncIterator[DatasetRow]:
+    for row in rows:
+        yield row
 
 
 async def _rows(ledger: Ledger) -> dict[str, int]:
@@ -96,7 +113,7 @@ async def _rows(ledger: Ledger) -> dict[str, int]:
     found = {}
     async with ledger.database.reading() as connection:
         for table in metadata.sorted_tables:
-            if table.name not in ("audit", "policies"):
+            if table.name not in WITHOUT_PEOPLE:
                 count = await connection.execute(select(func.count()).select_from(table))
                 found[table.name] = count.scalar_one()
     return found

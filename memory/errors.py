@@ -34,10 +34,6 @@ class IndexUnavailableError(MemoryLayerError):
     """Mem0 or Chroma could not be read or written."""
 
 
-class RecallError(MemoryLayerError):
-    """Recall failed; the turn goes on without it and says so."""
-
-
 class ReflectionError(MemoryLayerError):
     """Reflection failed for a batch; nothing of it was stored, and it is retried or visible as failed."""
 

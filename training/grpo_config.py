@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import ConfigError
+from training.read_config import complaints
 
 
 class _Table(BaseModel):
@@ -79,5 +80,4 @@ def load_grpo_config(path: Path) -> GrpoConfig:
     try:
         return GrpoConfig.model_validate(loaded)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ConfigError(f"{path}: {wrong}") from error
+        raise ConfigError(f"{path}: {complaints(error)}") from error

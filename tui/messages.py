@@ -75,14 +75,6 @@ class ConversationsListed(Message):
         self.conversations = conversations
 
 
-class MemoriesListed(Message):
-    """The memories arrived."""
-
-    def __init__(self, memories: list[wire.Memory]) -> None:
-        super().__init__()
-        self.memories = memories
-
-
 class ResourcesArrived(Message):
     """The resource card arrived."""
 

@@ -18,7 +18,7 @@ from memory.ledger.reflections import FACT_IDS, REPLACES, replacements
 from memory.reflect.reflect import reflect
 from memory.reflect.turns import batches, reading_chars, without_crisis
 from memory.supersede import Neighbours, end_replaced
-from memory.types import Complete, Fact, Job, Message, NewTraitEvidence, Reflection
+from memory.types import Complete, Conversation, Fact, Job, Message, NewTraitEvidence, Reflection, Settings
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +80,9 @@ class ReflectionJob:
         if FACT_IDS in job.payload:
             return await self._settle(job.person_id, job.payload[FACT_IDS], job.payload.get(REPLACES))
         conversation_id, message_ids = _read_payload(job)
-        if skipped := await self._forbidden(job.person_id, conversation_id):
-            return Outcome(skipped=skipped)
+        allowed = await self._allowed(job.person_id, conversation_id)
+        if isinstance(allowed, str):
+            return Outcome(skipped=allowed)
         turns, earlier = await self._load(job.person_id, conversation_id, message_ids)
         if not any(turn.role == "user" for turn in turns):
             return Outcome(skipped="no turn of the person is left")
@@ -92,25 +93,29 @@ class ReflectionJob:
                 await self.ledger.reflections.keep(job, self.worker_id, conversation_id, reflection, final=False)
             reflection = replace(reflection, traits=await self._traits(turns, self.observe_traits))
         # Asked again: minds change while a model thinks.
-        if skipped := await self._forbidden(job.person_id, conversation_id):
-            return Outcome(skipped=skipped)
-        if not (await self.ledger.settings.get(job.person_id)).persona:
+        allowed = await self._allowed(job.person_id, conversation_id)
+        if isinstance(allowed, str):
+            return Outcome(skipped=allowed)
+        conversation, settings = allowed
+        if not settings.persona:
             reflection = replace(reflection, traits=())
-        if (await self.ledger.conversations.get(job.person_id, conversation_id)).synthetic_dates:
+        if conversation.synthetic_dates:
             reflection = _seen_now(reflection)
         facts = await self.ledger.reflections.keep(job, self.worker_id, conversation_id, reflection)
         replaces = replacements(facts, reflection) if reflection.by == "model" else None
         settled = await self._settle(job.person_id, [fact.id for fact in facts], replaces)
         return replace(settled, facts=len(facts), traits=len(reflection.traits), dropped=reflection.dropped)
 
-    async def _forbidden(self, person_id: str, conversation_id: str) -> str:
+    async def _allowed(self, person_id: str, conversation_id: str) -> tuple[Conversation, Settings] | str:
+        """Return where something may be learnt, or in words why it may not."""
         try:
             conversation = await self.ledger.conversations.get(person_id, conversation_id)
         except NotFoundError:
             return "the conversation is gone"
         if conversation.incognito:
             return "the conversation is incognito"
-        return "" if (await self.ledger.settings.get(person_id)).memory else "memory is turned off"
+        settings = await self.ledger.settings.get(person_id)
+        return (conversation, settings) if settings.memory else "memory is turned off"
 
     async def _load(
         self, person_id: str, conversation_id: str, message_ids: Sequence[str]

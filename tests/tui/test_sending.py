@@ -106,12 +106,18 @@ async def test_nothing_is_sent_for_blanks(backend: ScriptedBackend, chat: Driven
     assert backend.sent == []
 
 
-async def test_the_next_message_waits_for_the_reply_and_is_sent_then(backend: ScriptedBackend, chat: DrivenApp) -> None:
+async def first_is_answered(backend: ScriptedBackend, chat: DrivenApp) -> Gate:
+    """Send the first message, and return what holds its reply back once it has begun."""
     gate = Gate()
     backend.say("slow", gate)
     await chat.write("first")
     await chat.pilot.press("enter")
     await gate.reached.wait()
+    return gate
+
+
+async def test_the_next_message_waits_for_the_reply_and_is_sent_then(backend: ScriptedBackend, chat: DrivenApp) -> None:
+    gate = await first_is_answered(backend, chat)
     await chat.write("second")
     await chat.pilot.press("enter")
     assert chat.prompt.text == ""
@@ -123,11 +129,7 @@ async def test_the_next_message_waits_for_the_reply_and_is_sent_then(backend: Sc
 
 
 async def test_what_waits_is_brought_back_with_up(backend: ScriptedBackend, chat: DrivenApp) -> None:
-    gate = Gate()
-    backend.say("slow", gate)
-    await chat.write("first")
-    await chat.pilot.press("enter")
-    await gate.reached.wait()
+    gate = await first_is_answered(backend, chat)
     await chat.write("second")
     await chat.pilot.press("enter", "up")
     assert chat.prompt.text == "second"
@@ -137,11 +139,7 @@ async def test_what_waits_is_brought_back_with_up(backend: ScriptedBackend, chat
 
 
 async def test_what_waits_comes_back_when_the_reply_is_stopped(backend: ScriptedBackend, chat: DrivenApp) -> None:
-    gate = Gate()
-    backend.say("slow", gate)
-    await chat.write("first")
-    await chat.pilot.press("enter")
-    await gate.reached.wait()
+    await first_is_answered(backend, chat)
     await chat.write("second")
     await chat.pilot.press("enter", "escape")
     await chat.until(lambda: not chat.app.chat.answering, "the stop")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from training.progress import tell
 
 if TYPE_CHECKING:
     from memory.types import Complete
@@ -81,10 +82,6 @@ def progress(total: int, noun: str) -> Callable[[int, float], None]:
         if time.monotonic() - said < 1 and done < total:
             return
         said = time.monotonic()
-        rate = done / max(seconds, 1e-9)
-        start = "\r" if sys.stderr.isatty() else ""
-        end = "\n" if done == total or not sys.stderr.isatty() else ""
-        left = (total - done) / rate
-        typer.echo(f"{start}{done}/{total} {noun}, {rate:.1f} a second, {left:.0f} s left {end}", nl=False, err=True)
+        tell(noun, done, total, seconds)
 
     return say

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from training.progress import Progress
+
 
 def bench_emobench(
     data: Annotated[Path, typer.Option("--data", help="A directory with EU.jsonl and EA.jsonl of EmoBench.")],
@@ -23,7 +25,6 @@ def bench_emobench(
     from training.benchmarks.emobench import read_items, run_emobench
     from training.errors import ConfigError, TrainingError
     from training.evaluation.config import load_evaluate_config
-    from training.peregrm.cli import _Progress
 
     try:
         settings = load_evaluate_config(config)
@@ -33,7 +34,7 @@ def bench_emobench(
             for which in (task,) if task else ("EU", "EA"):
                 items = read_items(data / f"{which}.jsonl", which, lambda said: typer.echo(said, err=True), language)
                 endpoint = settings.policies[name].endpoint
-                found = asyncio.run(run_emobench(items, endpoint, cache, settings.seed, _Progress(f"{name} {which}")))
+                found = asyncio.run(run_emobench(items, endpoint, cache, settings.seed, Progress(f"{name} {which}")))
                 shown = "not measured" if found.accuracy is None else f"{100 * found.accuracy:.1f} %"
                 typer.echo(f"{name} {which}: {shown} of {found.answered}, {found.unanswered} unanswered")
     except TrainingError as error:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from training.progress import Progress
+
 
 def evaluate(
     config: Annotated[Path, typer.Option("--config", help="The evaluation's file.")] = Path("configs/evaluate.toml"),
@@ -25,12 +27,11 @@ def evaluate(
     from training.evaluation.config import load_evaluate_config
     from training.evaluation.plots import plot
     from training.evaluation.tables import page, write
-    from training.peregrm.cli import _Progress
 
     try:
         settings = load_evaluate_config(config)
         embedder = Embedder(EmbedderConfig(), MemoryConfig().home / "models")
-        report = asyncio.run(run_evaluation(settings, embedder, _Progress))
+        report = asyncio.run(run_evaluation(settings, embedder, Progress))
         files = [*write(report, settings), settings.out / "results.png"]
         plot(report, files[-1])
     except TrainingError as error:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.endpoint import Endpoint
 from training.errors import ConfigError
 from training.example import Split
 from training.peregrm.config import JudgeConfig, PoolConfig
+from training.read_config import read_config
 
 
 class _Table(BaseModel):
@@ -77,12 +77,4 @@ def load_evaluate_config(path: Path) -> EvaluateConfig:
     Raises:
         ConfigError: it is missing, no TOML, or holds a key or value that is not known; it is named.
     """
-    try:
-        return EvaluateConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); give the path of an evaluation's file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ConfigError(f"{path} is no evaluation's configuration: {wrong}") from error
+    return read_config(path, EvaluateConfig, ConfigError, "an evaluation's")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from training.evaluation.pairs import estimate
+
 _DRAWS = 10_000
 
 
@@ -28,11 +30,7 @@ def interval(values: Sequence[float], seed: int = 0) -> Interval:
     Raises:
         ValueError: nobody was measured.
     """
-    import numpy as np
-
-    if not values:
+    found = estimate(values, [str(place) for place in range(len(values))], seed, _DRAWS)
+    if found is None:
         raise ValueError("nobody was measured")
-    measured = np.asarray(values, dtype=np.float64)
-    draws = np.random.default_rng(seed).integers(len(measured), size=(_DRAWS, len(measured)))
-    low, high = np.quantile(measured[draws].mean(axis=1), [0.025, 0.975])
-    return Interval(float(measured.mean()), float(low), float(high), len(measured))
+    return Interval(found.mean, found.low, found.high, found.people)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import time
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+
+from training.progress import Progress
 
 Config = Annotated[Path, typer.Option("--config", help="The judge's file.")]
 DEFAULT = Path("configs/judge.toml")
@@ -37,7 +37,7 @@ def judge_check(
 
     try:
         settings = load_judge_config(config)
-        result = asyncio.run(run_check(settings, progress=_Progress("probes")))
+        result = asyncio.run(run_check(settings, progress=Progress("probes")))
     except TrainingError as error:
         _fail(error)
     path = report or settings.check.report
@@ -68,7 +68,7 @@ def criteria(
         settings = load_judge_config(config)
         size = pool or (settings.criteria.size if settings.criteria else 1)
         kept = cache or dataset_dir / "criteria.cache.db"
-        written = asyncio.run(write_pools(dataset_dir, settings, size, kept, _Progress("examples")))
+        written = asyncio.run(write_pools(dataset_dir, settings, size, kept, Progress("examples")))
     except TrainingError as error:
         _fail(error)
     typer.echo(f"{written} examples have {size} rulers for each dimension")
@@ -85,25 +85,6 @@ def judge_simulate(
 
     world = World(failing=failing, ruler_sd=ruler_sd, noise_sd=noise_sd, rounds=rounds)
     typer.echo(report(world, simulate(world)))
-
-
-class _Progress:
-    """One line on stderr, with rate and what is left."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._begun = self._shown = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done < total and now - self._shown < 1:
-            return
-        self._shown = now
-        rate = done / max(now - self._begun, 1e-6)
-        left = (total - done) / rate if rate else 0
-        start, end = ("\r", "\n" if done == total else "") if sys.stderr.isatty() else ("", "\n")
-        line = f"{start}{done}/{total} {self._what}, {rate:.1f} a second, {left:.0f} s left {end}"
-        typer.echo(line, nl=False, err=True)
 
 
 def _fail(error: Exception) -> NoReturn:

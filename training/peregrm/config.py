@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from training.endpoint import Endpoint
 from training.errors import InputFileError
+from training.read_config import read_config
 
 JUDGE_VARIABLE = "ATTUNE_JUDGE"
 """Names the judge's file for verl's processes."""
@@ -102,12 +102,4 @@ def load_judge_config(path: Path) -> JudgeConfig:
     Raises:
         InputFileError: it is missing, no TOML, or holds a key or value that is not known; it is named.
     """
-    try:
-        return JudgeConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputFileError(f"{path} cannot be read ({error.strerror}); give the path of a judge's file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputFileError(f"{path} is no TOML: {error}") from error
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise InputFileError(f"{path} is no judge's configuration: {wrong}") from error
+    return read_config(path, JudgeConfig, InputFileError, "a judge's")

@@ -192,6 +192,8 @@ class Caller:
     async def ask(self, call: Call) -> Answer:
         """Return the answer, from the cache where the same was asked before.
 
+        A place is given up when the answer is kept, so a process that is killed loses at most `concurrency` answers.
+
         Raises:
             CallError: after every retry; it is counted in the accounts.
         """
@@ -208,11 +210,11 @@ class Caller:
                 try:
                     async with self._place() as client:
                         answer = await self._asked(client, call, account)
+                        if self.cache is not None:
+                            await self.cache.put(key, _kept(answer), call.owner)
                 except CallError as error:
                     account.failures[error.kind] += 1
                     raise
-                if self.cache is not None:
-                    await self.cache.put(key, _kept(answer), call.owner)
                 self._count(account, answer)
                 return answer
         finally:

@@ -164,12 +164,12 @@ async def test_what_an_import_tells_was_known_when_it_was_said(house: House) -> 
 
 
 async def test_names_and_contact_details_are_pseudonyms_of_the_data_set(house: House) -> None:
-    person, (said,) = await house.person("ada", "My name is Anna Kowalczyk, anna@web.de, +49 30 1234567.")
+    person, (said,) = await house.person("ada-lovelace", "My name is Anna Kowalczyk, anna@web.de, +49 30 1234567.")
     await house.learn(person, "Anna Kowalczyk's boss is Jens", said)
     (one,), (again,), (other,) = [await house.records(name) for name in ("set_one", "set_one", "set_two")]
     assert one.turns == again.turns and one.person == again.person
     assert one.turns != other.turns and one.person != other.person
-    for word in ("Anna", "Kowalczyk", "web.de", "1234567", "Jens", person, "ada"):
+    for word in ("Anna", "Kowalczyk", "web.de", "1234567", "Jens", person, "ada-lovelace"):
         assert word not in repr(one)
     first = one.turns[0].text.removeprefix("My name is ").split(",")[0]
     assert one.memories[0].text.startswith(f"{first}'s boss is ")

@@ -52,6 +52,13 @@ SAYINGS = ("My dog is called {}", "I work as a nurse in {}", "I love swimming wi
 HOSTILE = (
     *("*", "%", "_", "", "..", "../../etc/passwd", "' OR '1'='1", "'; DROP TABLE facts; --", "fact_*"),
     *('{"$ne": null}', '{"$or": [{}]}', '"} {"user_id": "*"', "null", "1 UNION SELECT * FROM facts", "x' OR 1=1 --"),
+    *(
+        '{"user_id": {"$in": ["*"]}}',
+        '{"$and": [{"user_id": {"$ne": ""}}]}',
+        '{"$contains": ""}',
+        "$not_contains",
+        "per_*",
+    ),
 )
 
 actors = st.integers(0, PEOPLE - 1)

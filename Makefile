@@ -7,6 +7,7 @@
 PYTHON  ?= python3
 VARIANT ?= $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 ARGS    ?=
+JOBS    ?= auto
 
 CORE  := .venv
 SERVE := .venv-serve
@@ -31,8 +32,8 @@ setup: $(CORE)/.setup ## Install the assistant into .venv
 
 setup-dev: $(CORE)/.setup-dev ## Install what tests and checks need as well
 
-test: setup-dev ## Run the tests that need neither vLLM, verl, Postgres nor a GPU
-	@$(CORE)/bin/pytest -m "$(OTHER)" $(ARGS)
+test: setup-dev ## Run the tests that need neither vLLM, verl, Postgres nor a GPU, JOBS at a time
+	@$(CORE)/bin/pytest -m "$(OTHER)" -n $(JOBS) --dist worksteal $(ARGS)
 
 check: setup-dev ## Check style, types and the direction of imports
 	@$(CORE)/bin/ruff check .

@@ -26,6 +26,9 @@ from memory.types import Fact
 
 T = TypeVar("T")
 
+_ROWS = "by fact id"
+"""How the rows are named."""
+
 
 class Place(Protocol):
     """Where the facts of each person lie; everything but `shared` may block."""
@@ -160,7 +163,7 @@ class Index:
 
         async def work(slot: Slot[Store]) -> set[str]:
             store = await self._existing(person_id, slot)
-            return set() if store is None else set(await self._blocking(person_id, store.texts))
+            return set() if store is None else await self._blocking(person_id, store.ids)
 
         return await self._use(person_id, work)
 
@@ -204,7 +207,7 @@ class Index:
         """
         vectors = await self._embedder.embed([fact.text for fact in facts])
         entries = [Entry.of(fact, vector) for fact, vector in zip(facts, vectors, strict=True)]
-        identity = self._embedder.identity.as_dict()
+        identity = self._identity
 
         async def work(slot: Slot[Store]) -> None:
             await slot.close()
@@ -222,6 +225,11 @@ class Index:
         """
         embedder = {"provider": "huggingface", "config": {"model": str(self._embedder.directory)}}
         return {**self._place.stock_config(_checked(person_id)), "embedder": embedder}
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """What rows are made with; rows of another making cannot be read beside them."""
+        return {**self._embedder.identity.as_dict(), "rows": _ROWS}
 
     async def _use(self, person_id: str, work: Callable[[Slot[Store]], Awaitable[T]]) -> T:
         async def used(slot: Slot[Store]) -> T:
@@ -249,7 +257,7 @@ class Index:
     async def _add(self, person_id: str, entries: Sequence[Entry], slot: Slot[Store]) -> None:
         store = await slot.open()
         self._check_identity(person_id, store)
-        present = await self._blocking(person_id, store.texts)
+        present = await self._blocking(person_id, partial(store.texts, [entry.fact_id for entry in entries]))
         new = {entry.fact_id: entry for entry in entries if present.get(entry.fact_id) != entry.text}
         if new.keys() & present.keys():
             await self._take_out(person_id, slot, store, list(new), list(new.values()))
@@ -267,13 +275,13 @@ class Index:
             await self._blocking(person_id, partial(self._place.replace, person_id, store.identity, kept, new))
 
     def _check_identity(self, person_id: str, store: Store) -> None:
-        present = self._embedder.identity.as_dict()
+        present = self._identity
         if store.identity is None:
             guarded(self._place.where(person_id), lambda: store.note(present))
         elif store.identity != present:
             raise EmbedderError(
                 f"the index in {self._place.where(person_id)} was built with {store.identity}, and the embedding model "
-                f"is {present}. {REPAIR}"
+                f"and the form of the rows are now {present}. {REPAIR}"
             )
 
 

@@ -1,7 +1,7 @@
 """What a message calls up: the few facts about the person that belong to it, and none when none does.
 
-How facts are scored and chosen is memory.selection's. What reaches `min_score` is checked against the ledger, which
-alone says what is active and whose it is. A question for what is remembered calls up the
+How facts are scored and chosen is memory.selection's. What the index finds near is read from the ledger, which alone
+says what is active, whose it is and how it reads. A question for what is remembered calls up the
 newest facts. Recall keeps to a deadline, never raises and never blocks the event loop. Where the embedding model is not
 loaded, or too slow, telling words that message and fact share are all that is compared, and the status says so.
 `timeout` and `failed` are said too, and are not the same as nothing to recall. It embeds and reads: noting what was
@@ -24,8 +24,7 @@ from memory.errors import MemoryLayerError
 from memory.index import Index
 from memory.ledger.ledger import Ledger
 from memory.lexical import content_words, shared
-from memory.selection import CANDIDATES, choose, fitting, score
-from memory.store import Neighbour
+from memory.selection import CANDIDATES, Candidate, choose, fitting, score
 from memory.types import Fact, RecalledFact, Recollection
 
 log = logging.getLogger(__name__)
@@ -74,8 +73,12 @@ class Recall:
         return replace(found, elapsed_ms=(time.perf_counter() - begun) * 1000)
 
     async def _look_up(self, person_id: str, message: str, excluded: frozenset[str], budget: int) -> Recollection:
-        async def near(vector: Vectors) -> Sequence[Neighbour]:
-            return await self._index.near(person_id, vector, CANDIDATES)
+        known: dict[str, Fact] = {}
+
+        async def near(vector: Vectors) -> Sequence[Candidate]:
+            vectors = {one.fact_id: one.vector for one in await self._index.near(person_id, vector, CANDIDATES)}
+            known.update({fact.id: fact for fact in await self._owned(person_id, list(vectors))})
+            return [Candidate(fact.id, fact.text, vectors[fact.id]) for fact in known.values()]
 
         if asks_what_is_remembered(message):
             facts = await self._newest(person_id, self._config.limit)
@@ -88,8 +91,6 @@ class Recall:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.deadline_ms / 1000):
                     scored = await score(message, near, self._index.embedder, self._config)
-                    facts = await self._owned(person_id, [found.neighbour.fact_id for found in scored])
-                known = {fact.id: fact for fact in facts}
                 return Recollection(choose(scored, known, excluded, budget, self._config.limit))
         async with asyncio.timeout(_WORDS_MS / 1000):
             recalled = await self._by_words(person_id, message, excluded, budget)

@@ -13,14 +13,15 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from memory.asked import as_answered
 from memory.config import RecallConfig
 from memory.embedder import Embedder, Vectors
 from memory.lexical import content_words, shared
-from memory.store import Neighbour
 from memory.tokens import estimate_tokens
 from memory.types import Fact, RecalledFact
 
@@ -50,10 +51,19 @@ _UNCONFIRMED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A fact near a message, with what it says."""
+
+    fact_id: str
+    text: str
+    vector: Vectors
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """A fact near a message, and how well it belongs to it."""
 
-    neighbour: Neighbour
+    candidate: Candidate
     score: float
     rank: float
     """Greater belongs more; comparable only among the facts of one message."""
@@ -61,7 +71,7 @@ class Scored:
 
 async def score(
     message: str,
-    near: Callable[[Vectors], Awaitable[Sequence[Neighbour]]],
+    near: Callable[[Vectors], Awaitable[Sequence[Candidate]]],
     embedder: Embedder,
     config: RecallConfig,
 ) -> list[Scored]:
@@ -72,6 +82,7 @@ async def score(
     Raises:
         EmbedderError: the embedding model is not loaded, or failed.
     """
+    _one_thread()
     message = as_answered(message)
     words = content_words(message)
     telling = sorted(words, key=len, reverse=True)[:_WORDS]
@@ -94,6 +105,12 @@ async def score(
     return sorted((one for one in scored if one.score >= floor), key=lambda one: -one.rank)
 
 
+@cache
+def _one_thread() -> None:
+    """Have numpy multiply on one thread: several wait for each other busily, many times as long as these take."""
+    threadpool_limits(1, user_api="blas")
+
+
 def choose(
     scored: Sequence[Scored], facts: Mapping[str, Fact], excluded: frozenset[str], budget: int, limit: int
 ) -> tuple[RecalledFact, ...]:
@@ -101,11 +118,11 @@ def choose(
 
     Facts that rest on nothing but the `excluded` messages are left out; `budget` is in tokens.
     """
-    held = [found for found in scored if found.neighbour.fact_id in facts]
-    held.sort(key=lambda found: _place(found, facts[found.neighbour.fact_id]), reverse=True)
+    held = [found for found in scored if found.candidate.fact_id in facts]
+    held.sort(key=lambda found: _place(found, facts[found.candidate.fact_id]), reverse=True)
     chosen: list[Scored] = []
     for found in held:
-        fact = facts[found.neighbour.fact_id]
+        fact = facts[found.candidate.fact_id]
         cost = estimate_tokens(fact.text)
         if len(chosen) == limit:
             break
@@ -113,7 +130,7 @@ def choose(
             continue
         budget -= cost
         chosen.append(found)
-    return tuple(RecalledFact(facts[found.neighbour.fact_id], found.score) for found in chosen)
+    return tuple(RecalledFact(facts[found.candidate.fact_id], found.score) for found in chosen)
 
 
 def _place(found: Scored, fact: Fact) -> tuple[float, datetime]:
@@ -164,5 +181,5 @@ def _rests_on(fact: Fact, excluded: frozenset[str]) -> bool:
 
 
 def _same(one: Scored, other: Scored) -> bool:
-    near = float(one.neighbour.vector @ other.neighbour.vector) > _SAME
-    return near and set(content_words(one.neighbour.text)) == set(content_words(other.neighbour.text))
+    near = float(one.candidate.vector @ other.candidate.vector) > _SAME
+    return near and set(content_words(one.candidate.text)) == set(content_words(other.candidate.text))

@@ -24,7 +24,7 @@ from memory.ledger.datasets import mark_resting_on
 from memory.ledger.evidence import add_evidence, chunks, evidence_of, quote_digest
 from memory.ledger.insert import insert_new
 from memory.ledger.page import from_cursor, to_cursor
-from memory.types import Fact, FactOrigin, FactStatus, Kind, NewFact
+from memory.types import Evidence, Fact, FactOrigin, FactStatus, Kind, NewFact
 
 _facts = tables.facts
 _PAGE = 200
@@ -67,12 +67,21 @@ class Facts:
     ) -> builtins.list[Fact]:
         """Return those of the facts that are this person's and of this status (None: any), in the order of `ids`."""
         found: dict[str, Fact] = {}
+        table = tables.fact_evidence
+        # One statement, because recall waits for it: asking for the evidence apart takes as long again.
+        rests_on = and_(table.c.fact_id == _facts.c.id, table.c.person_id == person_id)
+        joined = select(_facts, table.c.message_id, table.c.quote).outerjoin(table, rests_on).order_by(table.c.seq)
         async with self._database.reading() as connection:
             for part in chunks(ids):
-                query = select(_facts).where(_facts.c.person_id == person_id, _facts.c.id.in_(part))
+                query = joined.where(_facts.c.person_id == person_id, _facts.c.id.in_(part))
                 if status is not None:
                     query = query.where(_facts.c.status == status)
-                found.update({fact.id: fact for fact in await _read(connection, person_id, query)})
+                rows: dict[str, builtins.list[Row[Any]]] = {}
+                for row in await connection.execute(query):
+                    rows.setdefault(row.id, []).append(row)
+                for fact_id, same in rows.items():
+                    evidence = tuple(Evidence(row.message_id, row.quote) for row in same if row.message_id is not None)
+                    found[fact_id] = _fact(same[0], evidence)
         return [found[id] for id in dict.fromkeys(ids) if id in found]
 
     async def list(
@@ -297,22 +306,23 @@ async def _get(connection: AsyncConnection, person_id: str, fact_id: str) -> Fac
 async def _read(connection: AsyncConnection, person_id: str, query: Any) -> list[Fact]:
     rows: Sequence[Row[Any]] = (await connection.execute(query)).all()
     evidence = await evidence_of(connection, person_id, (row.id for row in rows))
-    return [
-        Fact(
-            id=row.id,
-            person_id=row.person_id,
-            text=row.text,
-            kind=Kind(row.kind),
-            confidence=row.confidence,
-            origin=row.origin,
-            evidence=evidence.get(row.id, ()),
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
-            status=row.status,
-            superseded_by=row.superseded_by,
-            created_at=row.created_at,
-            last_recalled_at=row.last_recalled_at,
-            review=row.review,
-        )
-        for row in rows
-    ]
+    return [_fact(row, evidence.get(row.id, ())) for row in rows]
+
+
+def _fact(row: Row[Any], evidence: tuple[Evidence, ...]) -> Fact:
+    return Fact(
+        id=row.id,
+        person_id=row.person_id,
+        text=row.text,
+        kind=Kind(row.kind),
+        confidence=row.confidence,
+        origin=row.origin,
+        evidence=evidence,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        status=row.status,
+        superseded_by=row.superseded_by,
+        created_at=row.created_at,
+        last_recalled_at=row.last_recalled_at,
+        review=row.review,
+    )

@@ -75,11 +75,12 @@ async def test_the_limit_is_kept(index: Index, person: str) -> None:
     assert len(await index.search(person, "dog", 2)) == 2
 
 
-async def test_neighbours_carry_text_and_vector(index: Index, embedder: Embedder, person: str) -> None:
-    await index.add_many(facts_of(person))
+async def test_neighbours_carry_fact_and_vector(index: Index, embedder: Embedder, person: str) -> None:
+    facts = facts_of(person)
+    await index.add_many(facts)
     (vector,) = await embedder.embed([TEXTS[0]])
     nearest = (await index.near(person, vector, 1))[0]
-    assert nearest.text == TEXTS[0]
+    assert nearest.fact_id == facts[0].id
     assert np.allclose(nearest.vector, vector, atol=1e-6)
     assert nearest.cosine == pytest.approx(1, abs=1e-5)
 

@@ -2,8 +2,7 @@ import numpy as np
 
 from memory.config import RecallConfig
 from memory.embedder import Vectors
-from memory.selection import score
-from memory.store import Neighbour
+from memory.selection import Candidate, score
 from tests.fakes.embedding import shared_embedder
 
 FACTS = (
@@ -19,14 +18,11 @@ async def ranked(message: str, config: RecallConfig) -> list[str]:
     await shared_embedder().ready()
     vectors = await shared_embedder().embed(FACTS)
 
-    async def near(vector: Vectors) -> list[Neighbour]:
+    async def near(vector: Vectors) -> list[Candidate]:
         cosines = vectors @ vector
-        return [
-            Neighbour(str(place), FACTS[place], float(cosines[place]), vectors[place])
-            for place in np.argsort(-cosines, kind="stable")
-        ]
+        return [Candidate(str(place), FACTS[place], vectors[place]) for place in np.argsort(-cosines, kind="stable")]
 
-    return [one.neighbour.text for one in await score(message, near, shared_embedder(), config)]
+    return [one.candidate.text for one in await score(message, near, shared_embedder(), config)]
 
 
 async def test_what_is_near_to_every_request_ranks_below_what_is_near_to_this_one() -> None:

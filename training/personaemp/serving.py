@@ -23,8 +23,7 @@ from assistant.support import may_elicit, plan
 from memory.asked import asks_what_is_remembered
 from memory.config import RecallConfig
 from memory.embedder import Embedder, Vectors
-from memory.selection import CANDIDATES, choose, fitting, score
-from memory.store import Neighbour
+from memory.selection import CANDIDATES, Candidate, choose, fitting, score
 from memory.tokens import estimate_tokens
 from memory.types import Evidence, Fact, Kind, Message, Persona, TraitEstimate
 from memory.types import Trait as MemoryTrait
@@ -131,10 +130,10 @@ class Prompter:
             return [known[found.fact.id] for found in fitting(newest, frozenset(), recall.token_budget)]
         vectors = await self._embedded(memories)
 
-        async def near(vector: Vectors) -> list[Neighbour]:
+        async def near(vector: Vectors) -> list[Candidate]:
             cosines = vectors @ vector
             best = np.argsort(-cosines, kind="stable")[:CANDIDATES]
-            return [Neighbour(memories[i].id, memories[i].text, float(cosines[i]), vectors[i]) for i in best]
+            return [Candidate(memories[i].id, memories[i].text, vectors[i]) for i in best]
 
         scored = await score(message, near, self._embedder, recall)
         return [known[one.fact.id] for one in choose(scored, facts, frozenset(), recall.token_budget, recall.limit)]

@@ -51,6 +51,7 @@ class ReflectionConfig(BaseModel):
 
     max_attempts: int = Field(default=3, ge=1)
     retry_base_s: float = Field(default=1.0, ge=0)
+    lease_s: float = Field(default=60.0, gt=0, description="A worker that is silent for so long is taken for dead.")
     batch_chars: int = Field(default=4000, ge=200, description="Turns are reflected in batches of about this size.")
 
 

@@ -47,6 +47,8 @@ class Database:
         """`sqlite` or `postgresql`."""
         self.path = Path(engine.url.database or "") if self.dialect == "sqlite" else None
         """SQLite's file."""
+        self.shared = self.path is None
+        """Whether processes on other machines may use it too."""
 
     @classmethod
     @asynccontextmanager
@@ -122,6 +124,20 @@ class Database:
                 "another process is reading the ledger: what was forgotten is not yet scrubbed, try again"
             )
 
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Any]:
+        """Give a connection of Postgres's own driver, for listening and for locks, and end it on leaving.
+
+        Raises:
+            LedgerError: the database cannot be reached.
+        """
+        with self._translated():
+            async with self._engine.connect() as connection:
+                try:
+                    yield (await connection.get_raw_connection()).driver_connection
+                finally:
+                    await connection.invalidate()
+
     async def check(self) -> None:
         """Return when the database answers.
 
@@ -135,7 +151,9 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except _FAILURES as error:
+        except Exception as error:
+            if not _is_failure(error):
+                raise
             raise LedgerError(f"the ledger at {self.url} failed: {_reason(error)}") from error
 
 
@@ -154,6 +172,11 @@ class _Connection(AsyncConnection):
         except asyncio.CancelledError:
             await asyncio.wait([running])
             raise
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether the database failed; what Postgres's driver says while it connects, SQLAlchemy lets through as it is."""
+    return isinstance(error, _FAILURES) or type(error).__module__.partition(".")[0] == "asyncpg"
 
 
 def _reason(error: BaseException) -> str:
@@ -234,7 +257,9 @@ async def _prepare(engine: AsyncEngine, home: Path) -> None:
             async with engine.begin() as connection:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
                 await connection.run_sync(upgrade)
-    except _FAILURES as error:
+    except Exception as error:
+        if not _is_failure(error):
+            raise
         raise LedgerError(
             f"cannot open the ledger at {engine.url.render_as_string(hide_password=True)}: {_reason(error)}; "
             "check that the address is right and the database is not damaged"

@@ -12,22 +12,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from memory.elsewhere import JobGoneError
 from memory.errors import IndexUnavailableError, LedgerError, NotFoundError
 from memory.ledger.erasures import Erased, Going, Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.portability import place
-from memory.receipt import Receipt
+from memory.receipt import OTHER_MACHINES, UNPROVABLE, Receipt
 from memory.remnants import has_remnant
 from memory.types import Fact, Job
 
-SPOOL = "import-*"
-"""What an import that goes through the backend is spooled to, and leaves behind when it is killed."""
+SPOOLS = ("import-*", "export-*")
+"""What an import or export that goes through the backend is spooled to, and leaves behind when that is killed."""
 _REBUILD = "rebuild"
 _SCRUB_TRIES = 8
 _SCRUB_PAUSE_S = 0.25
@@ -63,7 +64,7 @@ class Jobs(Protocol):
     """Who runs jobs, and tells what came of one."""
 
     async def do_now(self, person_id: str, kind: str, payload: Mapping[str, Any]) -> Any:
-        """Enqueue a job before everything else of the person, and return what it returns."""
+        """Enqueue a job before everything else of the person; return what it returns, or the `as_dict` of that."""
         ...
 
 
@@ -97,9 +98,19 @@ class Forgetting:
             NotFoundError: there is no such thing, or it is somebody else's.
             MemoryLayerError: it is not all gone yet; the job says why and can be run again.
         """
-        await self.ledger.erasures.plan(person_id, target)
-        receipt: Receipt = await jobs.do_now(person_id, FORGET, payload_of(target))
-        return receipt
+        planned = await self.plan(person_id, target)
+        try:
+            answer = await jobs.do_now(person_id, FORGET, payload_of(target))
+        except JobGoneError:
+            return await self._verified(planned)
+        return answer if isinstance(answer, Receipt) else Receipt.of(answer)
+
+    async def _verified(self, planned: Receipt) -> Receipt:
+        """The receipt where whoever did the job was gone before they could say so: by reading every place again."""
+        remaining = await self.remaining(planned.person_id, planned.target, planned.going, "")
+        if remaining:
+            raise NotForgottenError(f"{remaining} of what was to be forgotten are still there: ask again")
+        return replace(planned, at=datetime.now(UTC), dry_run=False, verified=True)
 
     async def run(self, job: Job) -> Receipt:
         """Do a job of kind `forget` from wherever it was left.
@@ -139,6 +150,7 @@ class Forgetting:
             ledger_rewritten=rewritten,
             verified=True,
             remaining=remaining,
+            unprovable=(*UNPROVABLE, *(OTHER_MACHINES if self.ledger.database.shared else ())),
         )
 
     async def remaining(self, person_id: str, target: Target, going: Going, job_id: str) -> int:
@@ -161,6 +173,10 @@ class Forgetting:
             if job.kind == FORGET:
                 await self.ledger.jobs.requeue(job.id)
         await self._truncate()
+
+    async def tidy_here(self) -> None:
+        """Remove the spool files that a crash left in this data directory, where the worker is elsewhere."""
+        await asyncio.to_thread(self._remove_spools)
 
     # ---------------------------------------------------------------- the places
 
@@ -207,7 +223,7 @@ class Forgetting:
                 return
 
     def _spools(self) -> list[Path]:
-        return list(self.home.glob(SPOOL))
+        return [path for pattern in SPOOLS for path in self.home.glob(pattern)]
 
     def _remove_spools(self) -> int:
         spools = self._spools()

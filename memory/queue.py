@@ -13,28 +13,40 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from memory.config import ReflectionConfig
+from memory.elsewhere import answer_of
 from memory.errors import LedgerError, MemoryLayerError, ReflectionError
 from memory.ids import new_id
 from memory.ledger.ledger import Ledger
 from memory.ledger.reflections import JobLostError
+from memory.peers import Peers
 from memory.reflect.job import FactIndex, ObserveTraits, ReflectionJob
 from memory.types import Complete, Job
 
 JOB_KIND = "reflect"
 JOBS_AT_ONCE = 4
 """While a language model is waited for; reflection by rules keeps one core busy by itself."""
-LEASE_S = 60.0
-"""A worker that does not extend its lease for so long is taken for dead."""
 POLL_S = 5.0
 """Another process may enqueue without telling this one, so it looks this often."""
 CHORES_EVERY_S = 24 * 3600.0
 _LONGEST_PAUSE_S = 3600.0
 
 Handler = Callable[[Job], Awaitable[Any]]
-"""Runs a job of another kind than reflection; what it returns is given to whoever waits for the job."""
+"""Runs a job of another kind than reflection; what it returns is given to whoever waits for the job. Somebody who waits
+in another process gets its `as_dict()`."""
+
+
+@runtime_checkable
+class Answer(Protocol):
+    """What another process can be told."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        ...
+
+
 Chore = Callable[[], Awaitable[object]]
 """Something to do at the start and once a day."""
 
@@ -55,12 +67,18 @@ class ReflectionWorker:
         observe_traits: ObserveTraits | None = None,
         handlers: Mapping[str, Handler] | None = None,
         chores: Sequence[Chore] = (),
+        peers: Peers | None = None,
     ) -> None:
         """`complete` is the language model that reflects; None reflects by rules, with `observe_traits` for traits.
 
-        `handlers` run the jobs of other kinds; `chores` are done at the start, before any job, and once a day.
+        `handlers` run the jobs of other kinds; `chores` are done at the start, before any job, and once a day. `peers`
+        are the other processes on the ledger; without them this one is alone.
         """
+        self._ledger = ledger
         self._jobs = ledger.jobs
+        self._peers = peers or Peers(ledger.database)
+        self._peers.on_call(self._wake_up)
+        self._shared = ledger.database.shared
         self._reflection = ReflectionJob(ledger, index, complete, config.batch_chars, worker_id, observe_traits)
         self._config = config
         self._worker_id = worker_id
@@ -72,12 +90,20 @@ class ReflectionWorker:
         self._chores = chores
         self._at_the_queue = asyncio.Lock()
 
+    @property
+    def running(self) -> int:
+        """How many jobs are being done."""
+        return len(self._running)
+
     def notify(self) -> None:
         """Say that there may be a new job."""
+        self._peers.call()
+
+    def _wake_up(self) -> None:
         self._wake.set()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; what is running then is given back to the queue."""
+    async def run(self, stop: asyncio.Event, finish_s: float = 0.0) -> None:
+        """Work until `stop` is set; what is not done `finish_s` later is given back to the queue."""
         async with self._at_the_queue:
             stopped = asyncio.create_task(self._wake_when(stop))
             try:
@@ -91,6 +117,8 @@ class ReflectionWorker:
                     pause_s = await self._start_jobs()
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), pause_s)
+                if self._running and finish_s:
+                    await asyncio.wait(self._running, timeout=finish_s)
             finally:
                 stopped.cancel()
                 for task in self._running:
@@ -117,7 +145,8 @@ class ReflectionWorker:
     async def do_now(self, person_id: str, kind: str, payload: Mapping[str, Any]) -> Any:
         """Enqueue a job, interrupt what else is done for this person, and return what the job's handler returns.
 
-        What is interrupted is begun again afterwards. A caller who goes away leaves the job in the queue.
+        Where another process ran it, that is the `as_dict()` of it. What is interrupted is begun again afterwards. A
+        caller who goes away leaves the job in the queue.
 
         Raises:
             NotFoundError: there is no such person.
@@ -127,11 +156,22 @@ class ReflectionWorker:
         waiting = self._awaited[job_id] = asyncio.get_running_loop().create_future()
         try:
             await self._jobs.enqueue(person_id, kind, payload, id=job_id)
+            self.notify()
             await self._interrupt(person_id)
             async with self._at_work():
-                return await waiting
+                return await (self._wherever(job_id, waiting) if self._shared else waiting)
         finally:
             del self._awaited[job_id]
+
+    async def _wherever(self, job_id: str, here: asyncio.Future[Any]) -> Any:
+        """What a job returns, whichever process runs it."""
+        elsewhere = asyncio.create_task(answer_of(self._ledger, job_id))
+        try:
+            await asyncio.wait({here, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
+            return here.result() if here.done() else elsewhere.result()
+        finally:
+            elsewhere.cancel()
+            await asyncio.wait({elsewhere})
 
     async def _interrupt(self, person_id: str) -> None:
         theirs = {
@@ -183,9 +223,10 @@ class ReflectionWorker:
     async def _start_jobs(self) -> float | None:
         """Start what may run now; return the seconds until there may be more, None when only a wake-up can tell."""
         limit = JOBS_AT_ONCE if self._reflection.complete else 1
+        await self._make_way()
         while len(self._running) < limit:
             try:
-                job = await self._jobs.claim(self._worker_id, LEASE_S)
+                job = await self._jobs.claim(self._worker_id, self._config.lease_s)
                 if job is None:
                     return _seconds_until(await self._jobs.next_due())
             except LedgerError as error:
@@ -194,7 +235,17 @@ class ReflectionWorker:
             task = asyncio.create_task(self._run_job(job), name=f"job {job.id}")
             self._running[task] = job
             task.add_done_callback(self._ended)
-        return None
+        return POLL_S if self._shared else None
+
+    async def _make_way(self) -> None:
+        """Interrupt the reflections of people who want something forgotten, as another process may have been told."""
+        theirs = {job.person_id for job in self._running.values() if job.kind == JOB_KIND}
+        if self._shared and theirs:
+            try:
+                for person_id in await self._jobs.urgent(theirs):
+                    await self._interrupt(person_id)
+            except LedgerError as error:
+                log.error("the queue cannot be read: %s", error)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
@@ -214,6 +265,8 @@ class ReflectionWorker:
         except Exception as error:
             await self._failed(job, error)
         else:
+            if self._shared and job.id not in self._awaited and isinstance(result, Answer):
+                await self._ledger.answers.put(job.id, result.as_dict())
             await self._jobs.done(job.id, self._worker_id)
             self._tell(job, lambda waiting: waiting.set_result(result))
         finally:
@@ -240,9 +293,9 @@ class ReflectionWorker:
 
     async def _hold(self, job: Job) -> None:
         while True:
-            await asyncio.sleep(LEASE_S / 3)
+            await asyncio.sleep(self._config.lease_s / 3)
             with suppress(LedgerError):
-                await self._jobs.extend(job.id, self._worker_id, LEASE_S)
+                await self._jobs.extend(job.id, self._worker_id, self._config.lease_s)
 
     async def _failed(self, job: Job, error: Exception) -> None:
         reason = _reason(error)

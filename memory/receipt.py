@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from memory.ledger.erasures import Going, Target
 
@@ -14,6 +16,7 @@ UNPROVABLE = (
     "the files of a remote Chroma or Postgres server, which overwrite deleted rows in their own time",
     "words of other messages that say the same",
 )
+OTHER_MACHINES = ("files that a broken import left in the data directory of another backend, until that starts again",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,21 @@ class Receipt:
     remaining: int = 0
     """How much of it was still found then, in the ledger, the index and the data directory."""
     unprovable: tuple[str, ...] = UNPROVABLE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Receipt:
+        """Read what `as_dict` wrote."""
+        target, more = told["target"], {"unprovable": tuple(told["unprovable"])}
+        return cls(
+            **{
+                **told,
+                **more,
+                "target": Target(target["scope"], tuple(target["ids"])),
+                "going": Going.of(told["going"]),
+                "at": datetime.fromisoformat(told["at"]),
+            }
+        )

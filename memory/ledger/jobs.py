@@ -8,7 +8,7 @@ one that failed for good does not. What a person wants forgotten goes before eve
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -177,6 +177,14 @@ class Jobs:
         async with self._database.reading() as connection:
             found: dict[str, int] = {row.status: row.number for row in await connection.execute(query)}
         return {status: found.get(status, 0) for status in get_args(JobStatus)}
+
+    async def urgent(self, person_ids: Collection[str]) -> builtins.list[str]:
+        """Return those of these people who have something pending that goes before everything else."""
+        query = select(_jobs.c.person_id).where(
+            _jobs.c.kind == FORGET, _jobs.c.status == "pending", _jobs.c.person_id.in_(person_ids)
+        )
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query.distinct())).scalars())
 
     async def waiting_since(self, kind: str) -> datetime | None:
         """Return when the oldest unfinished job of a kind was enqueued; None when all are finished."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from memory.config import MemoryConfig
 from memory.database import Database
+from memory.ledger.answers import Answers
 from memory.ledger.audit import Audit
 from memory.ledger.conversations import Conversations
 from memory.ledger.datasets import Datasets
@@ -47,6 +48,7 @@ class Ledger:
         self.trait_controls = TraitControls(database)
         self.presence = Presence(database)
         self.jobs = Jobs(database)
+        self.answers = Answers(database)
         self.reflections = Reflections(database)
         self.feedback = Feedback(database)
         self.erasures = Erasures(database)

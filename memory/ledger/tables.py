@@ -341,6 +341,15 @@ policy_turns = Table(
 )
 
 # How often people in distress were noticed and shown where to turn, by UTC day: no person, no text.
+# What a job answered, until whoever waits for it in another process has read it: ids and counts, never words.
+job_answers = Table(
+    "job_answers",
+    metadata,
+    Column("job_id", CleanText, primary_key=True),
+    Column("answer", CleanJSON, nullable=False),
+    _time("created_at"),
+)
+
 safety_counts = Table(
     "safety_counts",
     metadata,

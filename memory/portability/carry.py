@@ -1,4 +1,8 @@
-"""Taking a person out as an archive, and bringing an archive in. A job of kind `export` makes the file."""
+"""Taking a person out as an archive, and bringing an archive in. A job of kind `export` makes the file.
+
+Where several machines share the ledger, none can read the files of another: there the job only waits for its turn,
+after everything that was to be learned before, and the archive is written when it is fetched and kept nowhere.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +39,16 @@ class Carrying:
     index: Addable
     home: Path
 
-    async def run(self, job: Job) -> Path:
-        """Do a job of kind `export`; return where the archive is.
+    async def run(self, job: Job) -> Path | None:
+        """Do a job of kind `export`; return where the archive is, None where it is written when it is fetched.
 
         No other job of the person runs meanwhile, so that nothing is half learned and nothing is being forgotten.
 
         Raises:
             MemoryLayerError: the ledger could not be read.
         """
+        if self.ledger.database.shared:
+            return None
         path = place.archive_path(self.home, job.person_id, job.id)
         await self.write(job.person_id, path)
         return path

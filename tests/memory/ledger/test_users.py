@@ -96,7 +96,7 @@ async def test_deleting_a_person_deletes_every_row_of_theirs_and_no_other(ledger
         await ledger.users.delete(people[0].id)
 
 
-WITHOUT_PEOPLE = ("audit", "policies", "policy_turns", "safety_counts", "datasets", "dataset_rows")
+WITHOUT_PEOPLE = ("audit", "policies", "policy_turns", "safety_counts", "datasets", "dataset_rows", "job_answers")
 """Tables that name nobody, or must remember what was done when somebody is gone."""
 
 

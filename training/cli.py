@@ -17,6 +17,7 @@ from training.grpo_cli import grpo
 from training.peregrm.cli import criteria, judge_check, judge_simulate
 from training.personaemp.cli import data
 from training.promote_cli import promote
+from training.retrain_cli import retrain
 
 app = typer.Typer(
     name="attune-train",
@@ -40,6 +41,7 @@ app.command("criteria")(criteria)
 app.command("judge-check")(judge_check)
 app.command("judge-simulate")(judge_simulate)
 app.command("promote")(promote)
+app.command("retrain")(retrain)
 
 
 @app.callback()

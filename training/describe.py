@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from assistant.rollout.spec import DESCRIPTION
+from training.adapter import ADAPTER
 from training.errors import EngineError
 from training.grpo_config import GrpoConfig
 from training.peregrm.config import load_judge_config
 from training.peregrm.judge import judge_identity
 from training.personaemp.manifest import read_manifest
-
-_ADAPTER = "lora_adapter"
 
 
 def weights_of(checkpoint: Path) -> Path:
@@ -27,7 +26,7 @@ def weights_of(checkpoint: Path) -> Path:
     Raises:
         EngineError: neither is there.
     """
-    for name in (_ADAPTER, "huggingface"):
+    for name in (ADAPTER, "huggingface"):
         found = checkpoint / "actor" / name
         if list(found.glob("*.safetensors")):
             return found
@@ -47,8 +46,8 @@ def describe(checkpoint: Path, config: GrpoConfig) -> Path:
     weights = weights_of(checkpoint)
     manifest = read_manifest(config.attune.data)
     told: dict[str, Any] = {
-        "base": str(config.get("actor_rollout_ref.model.path")),
-        "kind": "lora" if weights.name == _ADAPTER else "full",
+        "base": config.base_model,
+        "kind": "lora" if weights.name == ADAPTER else "full",
         "preset": manifest.build.preset,
         "prompt_hash": manifest.build.prompts.get("serving", ""),
         "lineage": {

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.adapter import export_adapter
 from training.child import POLL_S, Child, child, tail
 from training.cpu.settings import CPU_SETTINGS, cpu_environment
 from training.describe import describe
@@ -47,7 +48,7 @@ def command(config: GrpoConfig) -> list[str]:
     run = config.attune
     known = reference(run.environment)
     ours = {
-        "actor_rollout_ref": {"model": {"path": _model(config)}},
+        "actor_rollout_ref": {"model": {"path": config.base_model}},
         "data": {"train_files": str(_file(config, "train")), "val_files": str(_file(config, "test"))},
         "reward": {
             "custom_reward_function": {"path": "pkg://training.reward", "name": "compute_score"},
@@ -71,10 +72,8 @@ def command(config: GrpoConfig) -> list[str]:
         },
     }
     cpu = CPU_SETTINGS if run.device == "cpu" else ()
-    python = run.environment.absolute() / "bin/python"
-    return [
-        str(python), "-m", "verl.trainer.main_ppo", *overrides(config.verl, known), *overrides(ours, known), *cpu,
-    ]  # fmt: skip
+    settings = [*overrides(config.verl, known), *overrides(ours, known), *cpu]
+    return [str(_python(config)), "-m", "verl.trainer.main_ppo", *settings]
 
 
 def train(config: GrpoConfig, say: Callable[[Step, int | None, float], None] = lambda *_: None) -> Run:
@@ -102,6 +101,8 @@ def train(config: GrpoConfig, say: Callable[[Step, int | None, float], None] = l
     checkpoint = newest_checkpoint(out)
     if checkpoint is None:
         raise EngineError(f"verl left no checkpoint in {out / 'checkpoints'}: set verl.trainer.save_freq")
+    if int(config.get("actor_rollout_ref.model.lora_rank", 0)):
+        export_adapter(checkpoint, _python(config), _environment(config, metrics), out / "merger.log")
     return Run(checkpoint, describe(checkpoint, config), steps[-1].number, time.monotonic() - started)
 
 
@@ -135,10 +136,8 @@ def _total_steps(config: GrpoConfig) -> int | None:
     return int(total) if total else None
 
 
-def _model(config: GrpoConfig) -> str:
-    """Return the base model; a relative directory as an absolute one, because verl runs elsewhere."""
-    model = str(config.get("actor_rollout_ref.model.path"))
-    return str(Path(model).absolute()) if model.startswith(".") else model
+def _python(config: GrpoConfig) -> Path:
+    return config.attune.environment.absolute() / "bin/python"
 
 
 def _file(config: GrpoConfig, split: str) -> Path:

@@ -53,6 +53,12 @@ class GrpoConfig(_Table):
     verl: dict[str, Any]
     """verl's settings, nested as in its own configuration."""
 
+    @property
+    def base_model(self) -> str:
+        """The base model; a relative directory as an absolute one, because verl and servers run elsewhere."""
+        model = str(self.get("actor_rollout_ref.model.path"))
+        return str(Path(model).absolute()) if model.startswith(".") else model
+
     def get(self, path: str, default: Any = None) -> Any:
         """Return the setting of verl at a dotted path."""
         node: Any = self.verl

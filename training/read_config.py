@@ -1,7 +1,11 @@
-"""Reads a TOML file into a typed configuration; whatever is wrong with it is named in one sentence."""
+"""Reads a file into a typed configuration; whatever is wrong with it is named in one sentence.
+
+People write TOML; what a program writes for another, as `attune-train retrain` does, may be JSON and is named `.json`.
+"""
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import TypeVar
@@ -20,11 +24,12 @@ def read_config(path: Path, kind: type[Config], error: type[TrainingError], owne
         TrainingError: of type `error`: it is missing, no TOML, or holds a key or value that is not known.
     """
     try:
-        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        return kind.model_validate(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
     except OSError as cause:
         raise error(f"{path} cannot be read ({cause.strerror}); give the path of {owner} file") from cause
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise error(f"{path} is no TOML: {cause}") from cause
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as cause:
+        raise error(f"{path} is no {'JSON' if path.suffix == '.json' else 'TOML'}: {cause}") from cause
     except ValidationError as cause:
         raise error(f"{path} is no {owner.split(' ', 1)[1]} configuration: {complaints(cause)}") from cause
 

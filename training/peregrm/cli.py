@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from training.progress import Progress
+
+if TYPE_CHECKING:
+    from training.peregrm.config import JudgeConfig
 
 Config = Annotated[Path, typer.Option("--config", help="The judge's file.")]
 DEFAULT = Path("configs/judge.toml")
@@ -60,18 +63,34 @@ def criteria(
     Each training step draws some of a query's rulers, the same for all rollouts of a group. Rulers that this writer
     already wrote are kept. The rows are replaced only when all of them are written.
     """
+    from assistant.errors import AttuneError
+    from memory.errors import MemoryLayerError
     from training.errors import TrainingError
     from training.peregrm.config import load_judge_config
-    from training.peregrm.pools import write_pools
 
     try:
         settings = load_judge_config(config)
         size = pool or (settings.criteria.size if settings.criteria else 1)
         kept = cache or dataset_dir / "criteria.cache.db"
-        written = asyncio.run(write_pools(dataset_dir, settings, size, kept, Progress("examples")))
-    except TrainingError as error:
+        written = asyncio.run(_write(dataset_dir, settings, size, kept))
+    except (TrainingError, MemoryLayerError, AttuneError) as error:
         _fail(error)
     typer.echo(f"{written} examples have {size} rulers for each dimension")
+
+
+async def _write(dataset_dir: Path, settings: JudgeConfig, size: int, kept: Path) -> int:
+    """Write the rulers; where people of the ledger are in the rows, it is told what the rows are now."""
+    from assistant.config import load_config
+    from memory.ledger.ledger import Ledger
+    from training.peregrm.pools import write_pools
+    from training.personaemp.check import register
+    from training.personaemp.manifest import read_manifest
+
+    written = await write_pools(dataset_dir, settings, size, kept, Progress("examples"))
+    if read_manifest(dataset_dir).build.consent is not None:
+        async with Ledger.open(load_config().memory_config) as ledger:
+            await register(ledger, dataset_dir)
+    return written
 
 
 def judge_simulate(

@@ -78,9 +78,9 @@ async def _record(ledger: Ledger, person_id: str, place: Place) -> Record | None
     settings = await ledger.settings.get(person_id)
     imported: dict[str, bool] = {}
     turns: list[Turn] = []
-    async for conversation in _conversations(ledger, person_id):
-        path = [message async for message in _path(ledger, person_id, conversation)]
-        for message in without_crisis(_screened(path)):
+    async for conversation in conversations(ledger, person_id):
+        said = [message async for message in path(ledger, person_id, conversation)]
+        for message in without_crisis(_screened(said)):
             if message.status in _SHOWN and message.text.strip():
                 turns.append(Turn(message.id, conversation.id, message.role, message.text, message.created_at))
                 imported[message.id] = conversation.origin.startswith(_IMPORT)
@@ -103,7 +103,7 @@ async def _record(ledger: Ledger, person_id: str, place: Place) -> Record | None
     )
 
 
-async def _conversations(ledger: Ledger, person_id: str) -> AsyncIterator[Conversation]:
+async def conversations(ledger: Ledger, person_id: str) -> AsyncIterator[Conversation]:
     """Yield what is not incognito, in the order in which it was begun."""
     found: list[Conversation] = []
     cursor, more = None, True
@@ -115,7 +115,8 @@ async def _conversations(ledger: Ledger, person_id: str) -> AsyncIterator[Conver
         yield conversation
 
 
-async def _path(ledger: Ledger, person_id: str, conversation: Conversation) -> AsyncIterator[Message]:
+async def path(ledger: Ledger, person_id: str, conversation: Conversation) -> AsyncIterator[Message]:
+    """Yield the messages of the branch that was not left, oldest first."""
     cursor, more = None, True
     while more:
         page, cursor = await ledger.messages.list(person_id, conversation.id, cursor, _PAGE)

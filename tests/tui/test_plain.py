@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,16 +212,20 @@ class Terminal:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._decoder = getincrementaldecoder("utf-8")()
         self._text = ""
         self._grown = asyncio.Event()
         asyncio.get_running_loop().add_reader(descriptor, self._read)
 
     async def until(self, words: str) -> None:
         """Wait for these words, and take everything up to them away."""
-        async with asyncio.timeout(PATIENCE_S):
-            while words not in self._text:
-                self._grown.clear()
-                await self._grown.wait()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while words not in self._text:
+                    self._grown.clear()
+                    await self._grown.wait()
+        except TimeoutError:
+            raise AssertionError(f"{words!r} did not come after {self._text!r}") from None
         self._text = self._text.split(words, 1)[1]
 
     def close(self) -> None:
@@ -229,7 +234,7 @@ class Terminal:
 
     def _read(self) -> None:
         try:
-            self._text += os.read(self._descriptor, 4096).decode()
+            self._text += self._decoder.decode(os.read(self._descriptor, 4096))
         except OSError:
             self.close()
         self._grown.set()

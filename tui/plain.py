@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from tui import commands
+from tui import commands, interrupt
 from tui.backend import STOP_S, Launch
 from tui.card import plain_lines
 from tui.errors import TerminalError
@@ -78,7 +78,7 @@ class Plain:
     def _do(self, runner: asyncio.Runner, text: str) -> None:
         """Do one line; Ctrl+C ends it and not the program."""
         try:
-            runner.run(self._handle(text))
+            interrupt.run(runner, self._handle(text))
         except TerminalError as error:
             self._failed = True
             print(f"— {error.message}", file=sys.stderr, flush=True)
@@ -92,7 +92,7 @@ class Plain:
         """Tell the backend too, so that the next message need not wait for it."""
         if self._stream_id is not None:
             with contextlib.suppress(TerminalError, KeyboardInterrupt):
-                runner.run(self._stop(self._stream_id))
+                interrupt.run(runner, self._stop(self._stream_id))
 
     async def _stop(self, stream_id: str) -> None:
         await (await self.client()).cancel(stream_id)
@@ -185,17 +185,18 @@ class Plain:
     def _finish(self, runner: asyncio.Runner) -> None:
         with contextlib.suppress(TerminalError, KeyboardInterrupt):
             if self.conversation is not None and self.conversation.incognito:
-                runner.run(self.leave())
+                interrupt.run(runner, self.leave())
         backend = self.link.backend
         if backend is not None and backend.ours:
             backend.ask_to_stop()
             self.note("finishing what you told me…")
             try:
-                if not runner.run(backend.stopped()):
+                if not interrupt.run(runner, backend.stopped()):
                     self.note(f"not finished after {STOP_S:.0f} s; it goes on by itself")
             except KeyboardInterrupt:
                 self.note("it goes on by itself")
-        runner.run(self.link.close())
+        with contextlib.suppress(KeyboardInterrupt):
+            interrupt.run(runner, self.link.close())
 
 
 def _lines(interactive: bool) -> Iterator[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import json
 import os
 import signal
 import sys
+from asyncio.subprocess import Process
 from codecs import getincrementaldecoder
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,9 +180,42 @@ async def test_a_reader_that_leaves_is_no_traceback(backend: ScriptedBackend, tm
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
 async def test_at_a_terminal_it_asks_and_ctrl_c_stops_the_reply_only(backend: ScriptedBackend, tmp_path: Path) -> None:
-    gate = Gate()
-    backend.say("There was once ", gate)
-    environ = {**os.environ, "ATTUNE_HOME": str(tmp_path), "ATTUNE_KEY": KEY, "ATTUNE_URL": backend.url, "TERM": "dumb"}
+    backend.say("There was once ", Gate())
+    async with at_a_terminal(backend, tmp_path) as (process, seen):
+        await seen.until("You: ")
+        seen.type("a story\n")
+        await seen.until("Attune: There was once ")
+        process.send_signal(signal.SIGINT)
+        await seen.until("— stopped")
+        await seen.until("You: ")
+        seen.type("and now\n")
+        await seen.until("Attune: You said: and now")
+        await seen.until("You: ")
+        seen.type("/quit\n")
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
+    assert len(backend.cancelled) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals to one thread")
+async def test_ctrl_c_stops_the_reply_also_where_another_thread_gets_the_signal(
+    backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    backend.say("There was once ", Gate())
+    async with at_a_terminal(backend, tmp_path) as (process, seen):
+        await seen.until("You: ")
+        seen.type("a story\n")
+        await seen.until("Attune: There was once ")
+        others = [int(thread) for thread in os.listdir(f"/proc/{process.pid}/task") if int(thread) != process.pid]
+        assert others, "HTTP is imported in a thread"
+        assert ctypes.CDLL(None).tgkill(process.pid, others[0], signal.SIGINT.value) == 0
+        await seen.until("— stopped")
+        await seen.until("You: ")
+
+
+@contextlib.asynccontextmanager
+async def at_a_terminal(backend: ScriptedBackend, home: Path) -> AsyncIterator[tuple[Process, Terminal]]:
+    """The plain mode on a pseudo-terminal."""
+    environ = {**os.environ, "ATTUNE_HOME": str(home), "ATTUNE_KEY": KEY, "ATTUNE_URL": backend.url, "TERM": "dumb"}
     ours, theirs = os.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tui", "--plain", stdin=theirs, stdout=theirs, stderr=theirs, env=environ
@@ -187,24 +223,13 @@ async def test_at_a_terminal_it_asks_and_ctrl_c_stops_the_reply_only(backend: Sc
     os.close(theirs)
     seen = Terminal(ours)
     try:
-        await seen.until("You: ")
-        os.write(ours, b"a story\n")
-        await seen.until("Attune: There was once ")
-        process.send_signal(signal.SIGINT)
-        await seen.until("— stopped")
-        await seen.until("You: ")
-        os.write(ours, b"and now\n")
-        await seen.until("Attune: You said: and now")
-        await seen.until("You: ")
-        os.write(ours, b"/quit\n")
-        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
+        yield process, seen
     finally:
         seen.close()
         os.close(ours)
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert len(backend.cancelled) == 1
 
 
 class Terminal:
@@ -227,6 +252,10 @@ class Terminal:
         except TimeoutError:
             raise AssertionError(f"{words!r} did not come after {self._text!r}") from None
         self._text = self._text.split(words, 1)[1]
+
+    def type(self, text: str) -> None:
+        """Write as somebody at the keyboard does."""
+        os.write(self._descriptor, text.encode())
 
     def close(self) -> None:
         """Stop reading."""

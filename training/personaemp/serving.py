@@ -73,6 +73,7 @@ class Prompter:
         self._embedder = embedder
         self._config = config
         self._vectors: dict[str, Vectors] = {}
+        self._embedding = asyncio.Lock()
 
     async def prompt(
         self,
@@ -139,9 +140,10 @@ class Prompter:
         return [known[one.fact.id] for one in choose(scored, facts, frozenset(), recall.token_budget, recall.limit)]
 
     async def _embedded(self, memories: Sequence[RecordMemory]) -> Vectors:
-        missing = list(dict.fromkeys(one.text for one in memories if one.text not in self._vectors))
-        if missing:
-            self._vectors.update(zip(missing, await self._embedder.embed(missing), strict=True))
+        async with self._embedding:  # prompts of one person are made at once, and want the same vectors
+            missing = list(dict.fromkeys(one.text for one in memories if one.text not in self._vectors))
+            if missing:
+                self._vectors.update(zip(missing, await self._embedder.embed(missing), strict=True))
         return np.stack([self._vectors[memory.text] for memory in memories])
 
 

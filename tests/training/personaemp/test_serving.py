@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from assistant.prompt import Preset
 from memory.config import RecallConfig
+from memory.embedder import Embedder, Vectors
 from memory.ids import new_id
 from memory.persona.beliefs import Beliefs
 from tests.fakes.backend import Backend, running
@@ -96,3 +100,23 @@ async def test_a_crisis_is_no_matter_of_training() -> None:
     with pytest.raises(DroppedError) as refused:
         await Prompter(shared_embedder(), PromptConfig()).prompt("I want to kill myself tonight.", [])
     assert refused.value.reason == "crisis"
+
+
+class CountingEmbedder(Embedder):
+    """The shared embedder, which counts how often it meets a text."""
+
+    def __init__(self) -> None:
+        self.__dict__.update(shared_embedder().__dict__)
+        self.met: Counter[str] = Counter()
+
+    async def embed(self, texts: Sequence[str], *, together: bool = False) -> Vectors:
+        self.met.update(texts)
+        return await super().embed(texts, together=together)
+
+
+async def test_prompts_of_one_person_that_are_made_at_once_embed_each_memory_once() -> None:
+    memories = [RecordMemory(new_id("fact"), f"My {one} has been ill since spring.") for one in ("son", "dog", "aunt")]
+    embedder = CountingEmbedder()
+    prompter = Prompter(embedder, PromptConfig())
+    await asyncio.gather(*(prompter.prompt(f"My {one} is ill again.", memories) for one in ("son", "dog", "aunt")))
+    assert [embedder.met[memory.text] for memory in memories] == [1, 1, 1]

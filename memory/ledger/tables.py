@@ -340,7 +340,6 @@ policy_turns = Table(
     CheckConstraint("outcome IN ('answered', 'failed')", name="outcome"),
 )
 
-# How often people in distress were noticed and shown where to turn, by UTC day: no person, no text.
 # What a job answered, until whoever waits for it in another process has read it: ids and counts, never words.
 job_answers = Table(
     "job_answers",
@@ -350,6 +349,7 @@ job_answers = Table(
     _time("created_at"),
 )
 
+# How often people in distress were noticed and shown where to turn, by UTC day: no person, no text.
 safety_counts = Table(
     "safety_counts",
     metadata,

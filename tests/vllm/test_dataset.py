@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.embedding import shared_embedder
 from tests.fakes.sessions import write_sessions
-from training.calls import Caller
+from training.caller import Caller
 from training.endpoint import Endpoint
 from training.errors import DatasetError
 from training.personaemp.build import build

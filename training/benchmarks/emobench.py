@@ -17,7 +17,8 @@ from typing import Literal
 
 from memory.template import fill, load
 from training.benchmarks.lines import BadLine, rows, usable
-from training.calls import Call, Caller, CallError
+from training.caller import Caller
+from training.calls import Call, CallError
 from training.endpoint import Endpoint
 
 Task = Literal["EU", "EA"]

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from training.calls import Call, Caller, CallError
+from training.caller import Caller
+from training.calls import Call, CallError
 from training.endpoint import Endpoint
 from training.errors import EngineError
 from training.example import CriteriaSet, Criterion

@@ -16,7 +16,8 @@ from assistant.models.door import ChatMessage
 from memory.config import RecallConfig
 from memory.embedder import Embedder
 from memory.template import fill, load
-from training.calls import Answer, Call, Caller, CallError
+from training.caller import Caller
+from training.calls import Answer, Call, CallError
 from training.errors import DatasetError
 from training.evaluation.config import PolicyConfig
 from training.example import Example

@@ -15,7 +15,8 @@ from typing import Any
 
 from memory.template import fill, load
 from training.call_accounts import Account
-from training.calls import Call, Caller, CallError
+from training.caller import Caller
+from training.calls import Call, CallError
 from training.errors import DatasetError
 from training.example import CriteriaSet, Criterion, Dimension, Example
 from training.peregrm.case import Case

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from memory.template import load
 from training.call_accounts import Account
-from training.calls import Answer, Call, Caller, CallError
+from training.caller import Caller
+from training.calls import Answer, Call, CallError
 from training.peregrm.case import Case, Reply
 from training.peregrm.config import JudgeConfig
 from training.peregrm.prompts import BYSTANDER, LAYOUT, PACKAGE, PROMPTS, Question, Rulers, Scores, questions

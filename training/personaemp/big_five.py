@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any
 
-from training.calls import Caller
+from training.caller import Caller
 from training.example import TRAITS, Level, Trait
 from training.personaemp.persona import Portrait
 from training.personaemp.record import Posterior, Record

@@ -17,7 +17,7 @@ from memory.config import EmbedderConfig
 from memory.embedder import Embedder
 from memory.ledger.ledger import Ledger
 from training.call_accounts import Account
-from training.calls import Caller
+from training.caller import Caller
 from training.endpoint import Endpoint
 from training.errors import DatasetError
 from training.example import Example

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from training.endpoint import Endpoint
 from training.errors import DatasetError
@@ -14,6 +13,7 @@ from training.personaemp.pipeline import StagesConfig
 from training.personaemp.serving import PromptConfig
 from training.personaemp.sources.sources import SourcesConfig
 from training.personaemp.split import SplitRule
+from training.read_config import read_config
 
 
 class FailureLimit(BaseModel):
@@ -63,14 +63,4 @@ def load_build_config(path: Path) -> BuildConfig:
     Raises:
         DatasetError: the file is missing, not TOML, or a key is unknown, missing or out of range; it is named.
     """
-    try:
-        return BuildConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise DatasetError(
-            f"cannot read {path}: {error.strerror}. Repair: name a file such as configs/dataset.toml"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} is not TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        raise DatasetError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return read_config(path, BuildConfig, DatasetError, "a data set's")

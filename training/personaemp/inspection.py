@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.calls import Caller
+from training.caller import Caller
 from training.personaemp.drops import DroppedError
 from training.personaemp.persona import Portrait
 from training.personaemp.record import Record

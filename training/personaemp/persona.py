@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.calls import Caller
+from training.caller import Caller
 from training.personaemp.drops import DroppedError
 from training.personaemp.record import ERROR_MARK, Record
 from training.personaemp.stage import Stage, answer_schema, dialogue, numbered

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from memory.embedder import Embedder
-from training.calls import Caller, CallError
+from training.caller import Caller
+from training.calls import CallError
 from training.example import Category, Example, Level, Memory, PromptMessage, Trait
 from training.personaemp.big_five import BIG_FIVE, Agreement, levels, settled
 from training.personaemp.drops import DroppedError, Drops

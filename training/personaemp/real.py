@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.calls import Caller
+from training.caller import Caller
 from training.example import CATEGORIES, Category
 from training.personaemp.drops import DroppedError, Drops
 from training.personaemp.inspection import LANGUAGE

@@ -12,7 +12,7 @@ from functools import cache
 from pydantic import BaseModel, ConfigDict
 
 from memory.template import load
-from training.calls import Caller
+from training.caller import Caller
 from training.personaemp.drops import DroppedError
 from training.personaemp.record import Record, RecordMemory
 from training.personaemp.stage import Stage, answer_schema, dialogue

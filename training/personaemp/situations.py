@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training.calls import Caller
+from training.caller import Caller
 from training.example import CATEGORIES, Category
 from training.personaemp.drops import DroppedError
 from training.personaemp.persona import Portrait

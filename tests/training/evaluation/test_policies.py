@@ -5,7 +5,7 @@ from tests.fakes.embedding import shared_embedder
 from tests.fakes.judging import example
 from tests.fakes.scripted_answers import reply
 from tests.fakes.scripted_server import ScriptedServer
-from training.calls import Caller
+from training.caller import Caller
 from training.endpoint import Endpoint
 from training.evaluation.config import PolicyConfig
 from training.evaluation.policies import Policy

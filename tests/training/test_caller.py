@@ -8,7 +8,8 @@ import pytest
 
 from tests.fakes.scripted_answers import Raw, cut_after, drop, error, hang, not_json, reply
 from tests.fakes.scripted_server import ScriptedServer
-from training.calls import Call, Caller, CallError
+from training.caller import Caller
+from training.calls import Call, CallError
 from training.endpoint import Endpoint
 from training.errors import TrainingError
 

@@ -13,11 +13,11 @@ CORE  := .venv
 SERVE := .venv-serve
 TRAIN := .venv-train
 PIP   := -m pip install --quiet --disable-pip-version-check
-OTHER := not vllm and not verl and not postgres and not gpu
+OTHER := not vllm and not verl and not loop and not postgres and not gpu
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup chat serve setup-dev test check format setup-serve test-vllm test-postgres setup-train prove-verl prove-learning lock clean
+.PHONY: help setup chat serve setup-dev test check format setup-serve test-vllm test-postgres test-loop setup-train prove-verl prove-learning lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ test-vllm: setup-dev setup-serve ## Test against the real vLLM server on a tiny 
 test-postgres: setup-dev ## Test the ledger on a real Postgres (Debian: apt-get install postgresql)
 	@ATTUNE_TEST_POSTGRES=start $(CORE)/bin/pytest tests/memory/test_postgres.py tests/memory/ledger \
 	    tests/memory/portability $(ARGS)
+
+test-loop: setup-dev $(SERVE)/.setup-cpu $(TRAIN)/.setup-cpu ## Walk the whole road with the real vLLM and verl on the CPU
+	@$(CORE)/bin/pytest -s -m loop tests/loop $(ARGS)
 
 setup-train: $(TRAIN)/.setup-$(VARIANT) ## Install verl into .venv-train (VARIANT=cpu or gpu)
 

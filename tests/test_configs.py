@@ -12,7 +12,7 @@ from assistant.errors import ConfigError
 CONFIGS = Path(__file__).parent.parent / "configs"
 
 
-OF_TRAINING = {"dataset.toml", "evaluate.toml", "judge.toml"}
+OF_TRAINING = {"dataset.toml", "evaluate.toml", "judge.toml", "retrain.toml"}
 """Loaded by the tests of training, each with a type of its own."""
 
 

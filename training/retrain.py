@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,14 +61,13 @@ def plan(config: RetrainConfig, say: Say = lambda _line: None) -> tuple[list[Dec
     road = Road.open(config, Journal.open(config.work / "journal.json"), say)
     road.held = _collected(road)
     decisions: list[Decision] = []
-    first = ""
+    again: set[str] = set()
     for step in STEPS:
-        if first:
-            decisions.append(Decision(step, f"because {first} is done anew", True))
-            continue
-        decision = _decide(step, road)[0]
+        first = next((name for name in step.after if name in again), None)
+        because = Decision(step, f"because {first} is done", True)
+        decision = because if first and step.wanted(road) else _decide(step, road)[0]
         if decision.runs:
-            first = step.name
+            again.add(step.name)
         decisions.append(decision)
     return decisions, road
 
@@ -82,11 +81,11 @@ def retrain(config: RetrainConfig, *, until: str | None = None, say: Say = lambd
     """
     with _alone(config.work):
         road = Road.open(config, Journal.open(config.work / "journal.json"), say)
+        _settle(road)
+        road.held = _collected(road)
         decisions: list[Decision] = []
         waits = ""
         for step in STEPS:
-            if step.name == "build":
-                road.held = _collected(road)
             decision, inputs = _decide(step, road)
             say(f"{step.name}: {decision.why}")
             if decision.runs:
@@ -102,10 +101,21 @@ def retrain(config: RetrainConfig, *, until: str | None = None, say: Say = lambd
     return Retrained(tuple(decisions), waits, road)
 
 
+def _settle(road: Road) -> None:
+    """Let the canary of the round before answer everybody if it may by now, before anything newer takes its place."""
+    last = STEPS[-1]
+    if "canary" not in road.journal.entries:
+        return
+    decision, inputs = _decide(last, road)
+    if decision.runs:
+        with suppress(NotYetError):
+            _do(decision, inputs, road)
+
+
 def _decide(step: Step, road: Road) -> tuple[Decision, Inputs]:
-    inputs = step.inputs(road)
-    if inputs is None:
+    if not step.wanted(road):
         return Decision(step, "the configuration asks for none", False), {}
+    inputs = step.inputs(road)
     why = road.journal.why_again(step.name, inputs)
     if why is None:
         entry = road.journal.entries[step.name]

@@ -73,8 +73,8 @@ def shares(road: Road, again: frozenset[str]) -> tuple[list[Share], str]:
     source = f"measured in the run of {measured.at[:10]}" if measured else "assumed.seconds_per_step"
     said = (
         f"{'counted' if rows.known else 'at most'} {rows.train} rows to train on and {rows.held_out} held out; "
-        f"{steps} steps of {seconds:g} s ({source}) on {gpus} GPU{'s' if gpus > 1 else ''}; the GPUs of judge, builder "
-        "and policy servers are not counted"
+        f"{steps} steps of {seconds:g} s ({source}) on {f'{gpus} GPUs' if gpus else 'the CPU'}; the GPUs of judge, "
+        "builder and policy servers are not counted"
     )
     return [share for name, share in found.items() if name in again and share is not None], said
 

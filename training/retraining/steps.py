@@ -51,12 +51,16 @@ class Step:
     """One step."""
 
     name: str
-    inputs: Callable[[Road], Inputs | None]
-    """What it depends on; None where the configuration asks for no such step."""
+    inputs: Callable[[Road], Inputs]
+    """What it depends on."""
     do: Callable[[Road, str], dict[str, Any]]
     """Do it, given the hash of its inputs, and return what came of it."""
     gone: Callable[[Road, dict[str, Any]], str | None] = lambda _road, _outputs: None
     """Say why a result is no good any more."""
+    after: tuple[str, ...] = ()
+    """The steps whose results it takes."""
+    wanted: Callable[[Road], bool] = lambda _road: True
+    """Whether the configuration asks for it."""
 
 
 # ---------------------------------------------------------------- data
@@ -127,10 +131,9 @@ def _writer(road: Road) -> str:
     return writer_identity(road.judge.criteria, road.judge.preset)
 
 
-def _criteria_inputs(road: Road) -> Inputs | None:
-    if not _writes_criteria(road) or road.judge.criteria is None:
-        return None
-    return {"data": road.output("build", "id"), "writer": _writer(road), "size": str(road.judge.criteria.size)}
+def _criteria_inputs(road: Road) -> Inputs:
+    size = "" if road.judge.criteria is None else str(road.judge.criteria.size)
+    return {"data": road.output("build", "id"), "writer": _writer(road), "size": size}
 
 
 def _criteria(road: Road, _key: str) -> dict[str, Any]:
@@ -232,14 +235,22 @@ def _live(road: Road) -> Policy | None:
     return road.with_ledger(ask)
 
 
-def _evaluate_inputs(road: Road) -> Inputs:
+def _against(road: Road) -> str:
+    """Return what the policy of this round is compared with: what was live when it was, once it was put forward."""
+    forward = road.journal.entries.get("canary")
+    if forward is not None and forward.outputs["version"] == road.version:
+        return road.journal.entries["evaluate"].inputs["what is live"]
     live = _live(road)
+    return CONFIGURED if live is None else live.version
+
+
+def _evaluate_inputs(road: Road) -> Inputs:
     settings = road.evaluate.model_dump(mode="json", exclude={"dataset", "out", "policies"})
     baseline = road.evaluate.policies[road.evaluate.baseline]
     return {
         "weights": road.output("train", "sha256"),
         "questions": read_manifest(road.data).sha256(),
-        "what is live": CONFIGURED if live is None else live.version,
+        "what is live": _against(road),
         "evaluation configuration": digest([settings, baseline.model_dump(mode="json")]),
     }
 
@@ -362,9 +373,11 @@ def _canary(road: Road, _key: str) -> dict[str, Any]:
     return {"version": version, "stage": "" if found is None else found.stage}
 
 
-def _activate_inputs(road: Road) -> Inputs | None:
-    if not road.config.rollout.activate or road.config.rollout.canary_percent is None:
-        return None
+def _activates(road: Road) -> bool:
+    return road.config.rollout.activate and road.config.rollout.canary_percent is not None
+
+
+def _activate_inputs(road: Road) -> Inputs:
     return {"version": road.output("canary", "version")}
 
 
@@ -388,12 +401,12 @@ def _activate(road: Road, _key: str) -> dict[str, Any]:
 
 STEPS: tuple[Step, ...] = (
     Step("build", _build_inputs, _build, _data_gone),
-    Step("criteria", _criteria_inputs, _criteria, _criteria_gone),
+    Step("criteria", _criteria_inputs, _criteria, _criteria_gone, after=("build",), wanted=_writes_criteria),
     Step("judge-check", _judge_inputs, _judge, _judge_gone),
-    Step("train", _train_inputs, _train, _train_gone),
-    Step("evaluate", _evaluate_inputs, _evaluate),
-    Step("register", _register_inputs, _register, _register_gone),
-    Step("canary", _canary_inputs, _canary),
-    Step("activate", _activate_inputs, _activate),
+    Step("train", _train_inputs, _train, _train_gone, after=("build", "criteria", "judge-check")),
+    Step("evaluate", _evaluate_inputs, _evaluate, after=("train",)),
+    Step("register", _register_inputs, _register, _register_gone, after=("train",)),
+    Step("canary", _canary_inputs, _canary, after=("evaluate", "register")),
+    Step("activate", _activate_inputs, _activate, after=("canary",), wanted=_activates),
 )
 """In their order; before them stands reading what people hold, which is done each time."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from training.benchmarks.emobench_cli import bench_emobench
+from training.benchmarks.eqbench3_cli import bench_eqbench3
 from training.benchmarks.judge_cost_cli import bench_judge_cost
 from training.benchmarks.memory_cli import bench_memory_update, bench_retrieval
 from training.benchmarks.persona_cli import bench_persona
@@ -35,6 +36,7 @@ bench.command("retrieval")(bench_retrieval)
 bench.command("memory-update")(bench_memory_update)
 bench.command("judge-cost")(bench_judge_cost)
 bench.command("emobench")(bench_emobench)
+bench.command("eqbench3")(bench_eqbench3)
 app.command("evaluate")(evaluate)
 app.command("grpo")(grpo)
 app.command("criteria")(criteria)

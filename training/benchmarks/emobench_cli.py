@@ -12,7 +12,9 @@ from training.progress import Progress
 
 
 def bench_emobench(
-    data: Annotated[Path, typer.Option("--data", help="A directory with EU.jsonl and EA.jsonl of EmoBench.")],
+    data: Annotated[
+        Path, typer.Option("--data", help="Where `attune-train data fetch emobench` put EU.jsonl and EA.jsonl.")
+    ],
     config: Annotated[Path, typer.Option("--config", help="An evaluation's file; it names the policies.")] = Path(
         "configs/evaluate.toml"
     ),
@@ -30,6 +32,7 @@ def bench_emobench(
         settings = load_evaluate_config(config)
         if policy is not None and policy not in settings.policies:
             raise ConfigError(f"{config} has no policy {policy!r}; it has {', '.join(settings.policies)}")
+        data = data / "data" if (data / "data").is_dir() else data
         for name in [policy] if policy else settings.policies:
             for which in (task,) if task else ("EU", "EA"):
                 items = read_items(data / f"{which}.jsonl", which, lambda said: typer.echo(said, err=True), language)

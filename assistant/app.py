@@ -66,7 +66,8 @@ def create_app(config: AssistantConfig, *, open: Open | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (open or (lambda: open_runtime(config)))() as runtime:
             app.state.runtime = runtime
-            await ensure_owner_key(runtime.home, runtime.ledger, runtime.owner)
+            given = config.owner_key.get_secret_value() if config.owner_key else None
+            await ensure_owner_key(runtime.home, runtime.ledger, runtime.owner, given)
             async with sweeping(runtime):
                 yield
 

@@ -22,6 +22,7 @@ from assistant.errors import (
     InvalidRequestError,
     NotFoundError,
     ProtocolError,
+    StorageUnavailableError,
     TooLargeError,
 )
 from assistant.metrics import Metrics
@@ -171,8 +172,8 @@ async def _memory(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, memory_errors.ImportFileError):
         return respond(request, InvalidRequestError(str(error)))
     log.exception("storage failed", exc_info=error)
-    unavailable = AttuneError("the storage could not be used just now; nothing of this request was kept", retry_after=5)
-    return respond(request, unavailable)
+    said = "the storage could not be used just now; nothing of this request was kept"
+    return respond(request, StorageUnavailableError(said, retry_after=1))
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:

@@ -7,11 +7,11 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assistant import backup_cli, carrying_cli, keys_cli, policies_cli, report_cli, users_cli
+from assistant import backup_cli, carrying_cli, keys_cli, memories_cli, policies_cli, report_cli, users_cli
 from assistant.config import AssistantConfig, load_config
 from assistant.errors import AttuneError
 from assistant.options import ConfigFile
@@ -30,6 +30,7 @@ models = typer.Typer(help="Which language model answers.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 app.add_typer(keys_cli.app, name="keys")
 app.add_typer(users_cli.app, name="users")
+app.add_typer(memories_cli.app, name="memories")
 app.add_typer(report_cli.app, name="report")
 app.add_typer(models, name="models")
 app.add_typer(policies_cli.app, name="policies")
@@ -50,6 +51,9 @@ def serve(
     log_format: Annotated[
         str | None, typer.Option("--log-format", help="text, or json: one object a line, with every request.")
     ] = None,
+    worker: Annotated[
+        bool | None, typer.Option("--worker/--no-worker", help="Whether it learns and forgets itself.")
+    ] = None,
 ) -> None:
     """Serve the chat API until stopped; SIGTERM lets replies and learning finish."""
     from assistant import logs
@@ -58,11 +62,29 @@ def serve(
     if log_format not in (None, "text", "json"):
         raise AttuneError(f"no log format {log_format!r}: choose text or json")
     loaded = load_config(config)
-    options = (("host", host), ("port", port), ("log_format", log_format))
+    options = (("host", host), ("port", port), ("log_format", log_format), ("worker", worker))
     given = {name: value for name, value in options if value is not None}
     server = loaded.server.model_copy(update=given)
     logs.configure(server.log_format)
     asyncio.run(run(loaded.model_copy(update={"server": server})))
+
+
+@app.command()
+def work(
+    config: ConfigFile = None,
+    port: Annotated[int | None, typer.Option(help="Of its health; 0 takes a free port.")] = None,
+    log_format: Annotated[
+        Literal["text", "json"] | None, typer.Option("--log-format", help="text, or json: one object a line.")
+    ] = None,
+) -> None:
+    """Learn, forget and export for every `attune serve --no-worker` on the same Postgres, until stopped."""
+    from assistant import logs
+    from assistant.work import work as run
+
+    loaded = load_config(config)
+    logs.configure(log_format or loaded.server.log_format)
+    given = {} if port is None else {"port": port}
+    asyncio.run(run(loaded.model_copy(update={"worker": loaded.worker.model_copy(update=given)})))
 
 
 @imports.command("alpsbench")

@@ -1,21 +1,25 @@
 """Configuration of the backend: a TOML file, overridden by `ATTUNE_*` in the environment; secrets only from there.
 
-`ATTUNE_POLICY__BASE_URL` sets `policy.base_url`. Unknown keys are refused with the file named.
+`ATTUNE_POLICY__BASE_URL` sets `policy.base_url`; `ATTUNE_POLICY__API_KEY_FILE` names a file with the value of
+`policy.api_key`, and so for every other key. Unknown keys are refused with the file named.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assistant.errors import ConfigError
 from memory.config import MemoryConfig
+from memory.errors import SecretError
+from memory.secret import SUFFIX, read_secret
 
 Engine = Literal["auto", "same", "openai_compatible", "local", "builtin"]
 
@@ -69,6 +73,18 @@ class ServerConfig(BaseModel):
     streams_at_once: int = Field(default=2, ge=0, description="Replies to one person; 0 allows any number.")
     replies_at_once: int = Field(default=32, ge=1, description="Replies to everybody; more wait in line.")
     waiting_line: int = Field(default=64, ge=0, description="Replies that may wait; more are refused with 503.")
+    worker: bool = True
+    """Whether the backend reflects, forgets and exports itself; false (`--no-worker`) leaves that to `attune work`."""
+
+
+class WorkerConfig(BaseModel):
+    """How `attune work` runs, and where it says how it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8310, ge=0, le=65535, description="Of /healthz, /readyz and /metrics.")
+    finish_s: float = Field(default=25.0, ge=0, description="On SIGTERM; jobs that take longer are given back.")
 
 
 class PoliciesConfig(BaseModel):
@@ -88,6 +104,18 @@ class PoliciesConfig(BaseModel):
     keep_s: float = Field(default=5.0, gt=0, description="How often it is seen to that the servers have their LoRA.")
 
 
+class Environment(EnvSettingsSource):
+    """The environment, where `ATTUNE_…_FILE` names a file with the value: secrets need not stand in the environment."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        found = dict(super()._load_env_vars())
+        for name in [name for name in found if name.startswith("attune_") and name.endswith(SUFFIX.lower())]:
+            path = found.pop(name)
+            if path:
+                found[name.removesuffix(SUFFIX.lower())] = read_secret(path, name.upper())
+        return found
+
+
 class AssistantConfig(BaseSettings):
     """Everything the backend needs to start."""
 
@@ -101,10 +129,13 @@ class AssistantConfig(BaseSettings):
 
     home: Path | None = None
     """`ATTUNE_HOME`: the data directory; None means the platform's place for application data."""
+    owner_key: SecretStr | None = None
+    """The local owner's key, the same for every backend on one ledger; else each data directory has one of its own."""
     memory: MemoryConfig = MemoryConfig()
     policy: ModelConfig = ModelConfig()
     reflect: ModelConfig = ModelConfig(engine="same")
     server: ServerConfig = ServerConfig()
+    worker: WorkerConfig = WorkerConfig()
     policies: PoliciesConfig = PoliciesConfig()
     discover: bool = True
     """Whether `auto` looks for model servers on this machine's usual ports."""
@@ -125,7 +156,7 @@ class AssistantConfig(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file."""
-        return env_settings, init_settings
+        return Environment(settings_cls), init_settings
 
     @property
     def memory_config(self) -> MemoryConfig:
@@ -148,6 +179,8 @@ def load_config(path: Path | None = None) -> AssistantConfig:
             raise ConfigError(f"cannot read the configuration {chosen}: {error}") from error
     try:
         return AssistantConfig(**values)
+    except SecretError as error:
+        raise ConfigError(str(error)) from error
     except ValidationError as error:
         where = str(chosen) if chosen else "the environment (ATTUNE_*)"
         problems = "; ".join(_problem(e["type"], e["loc"], e["msg"]) for e in error.errors(include_input=False))

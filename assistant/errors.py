@@ -122,6 +122,13 @@ class ConfigError(AttuneError):
     code = "config_error"
 
 
+class StorageUnavailableError(AttuneError):
+    """The ledger or the index could not be used just now; nothing of the request was kept, send it again."""
+
+    status = 503
+    code = "storage_unavailable"
+
+
 class ModelError(AttuneError):
     """The language model could not answer."""
 

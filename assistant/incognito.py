@@ -22,9 +22,15 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def sweeping(runtime: Runtime) -> AsyncIterator[None]:
-    """Delete the incognito conversations of before, and while inside those that are not used any more."""
+    """Delete the incognito conversations of before, and while inside those that are not used any more.
+
+    On a ledger that other backends use too, those of before may be theirs: there only the unused ones go.
+    """
     started = datetime.now(UTC)
-    await sweep(runtime, None)
+    if runtime.ledger.database.shared:
+        started = datetime.min.replace(tzinfo=UTC)
+    else:
+        await sweep(runtime, None)
     task = asyncio.create_task(_sweep_hourly(runtime, started), name="incognito sweep")
     try:
         yield

@@ -21,12 +21,20 @@ def owner_key(home: Path) -> str | None:
         return None
 
 
-async def ensure_owner_key(home: Path, ledger: Ledger, owner: Person) -> str:
+async def ensure_owner_key(home: Path, ledger: Ledger, owner: Person, given: str | None = None) -> str:
     """Return the key, making file and record agree: the record is made first, so that a crash leaves no dead file.
 
-    In place of a key that was revoked a new one is made.
+    In place of a key that was revoked a new one is made; one that was `given` by the configuration is taken as it is.
+
+    Raises:
+        ConflictError: the given one is too short, or was revoked.
     """
     secret = owner_key(home)
+    if given is not None:
+        await ledger.keys.adopt(given, "owner", owner.id, label="local owner")
+        if secret != given:
+            _write(home / FILE, given)
+        return given
     if secret is None or await ledger.keys.revoked(secret):
         _, secret = await ledger.keys.create("owner", owner.id, label="local owner")
         _write(home / FILE, secret)

@@ -8,37 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from assistant.chat import Chat, Checkpoint
-from assistant.config import AssistantConfig, ModelConfig
+from assistant.config import AssistantConfig
 from assistant.errors import ConfigError
+from assistant.learning import Learning, open_learning
 from assistant.limits import Limits
 from assistant.line import Line
 from assistant.metrics import Metrics
-from assistant.models.auto import complete_for, open_model, open_policy
 from assistant.models.door import Model
 from assistant.policies import Registry
 from assistant.rollout.answering import Answering
 from assistant.turns import Turns
+from memory.elsewhere import Elsewhere
 from memory.embedder import Embedder
 from memory.forget import Forgetting
 from memory.index import Index
-from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
-from memory.lock import DataDirectoryLock
-from memory.persona.evidence import trait_evidence, warm
-from memory.portability.carry import EXPORT, Carrying
+from memory.peers import Peers
+from memory.portability.carry import Carrying
 from memory.queue import ReflectionWorker
 from memory.recall import Recall
-from memory.retention import Retention
 from memory.types import Person
 
 log = logging.getLogger(__name__)
@@ -55,12 +50,14 @@ class Runtime:
     home: Path
     owner: Person
     ledger: Ledger
+    peers: Peers
+    """The other processes on the ledger."""
     embedder: Embedder
     index: Index
     recall: Recall
     policy: Model
     """The configured one; `answering` says which policy answers."""
-    worker: ReflectionWorker
+    worker: ReflectionWorker | Elsewhere
     metrics: Metrics
     turns: Turns
     chat: Chat
@@ -89,33 +86,11 @@ async def open_runtime(
     """
     memory, metrics = config.memory_config, Metrics()
     async with AsyncExitStack() as stack:
-        stack.enter_context(DataDirectoryLock(memory.home))
-        ledger = await stack.enter_async_context(Ledger.open(memory))
-        if embedder is None:
-            embedder = Embedder(memory.embedder, memory.home / "models")
-            stack.callback(embedder.close)
-        embedder.start()
-        index = await stack.enter_async_context(Index.open(memory, embedder))
-        recall = Recall(ledger, index, memory.recall)
-        model = policy or await open_policy(config)
-        stack.push_async_callback(model.aclose)
-        reflect = await _open_reflect(config.reflect, model, stack)
-        forgetting = Forgetting(ledger, index, memory.home, checkpoint)
-        carrying = Carrying(ledger, index, memory.home)
-        worker_id = f"{socket.gethostname()}:{os.getpid()}"
-        worker = ReflectionWorker(
-            ledger,
-            index,
-            complete_for(reflect),
-            memory.reflection,
-            worker_id,
-            observe_traits=partial(trait_evidence, embedder=embedder),
-            handlers={FORGET: forgetting.run, EXPORT: carrying.run},
-            chores=(forgetting.tidy, carrying.tidy, Retention(ledger).sweep),
-        )
-        if ledger.database.path is not None:
-            await ledger.jobs.release_all()  # this process alone owns the directory: whoever held a job is dead
-        await stack.enter_async_context(_working(worker))
+        opening = open_learning(config, checkpoint=checkpoint, policy=policy, embedder=embedder)
+        base = await stack.enter_async_context(opening)
+        ledger, model = base.ledger, base.policy
+        recall = Recall(ledger, base.index, memory.recall, base.mending.begin)
+        worker = await stack.enter_async_context(_worker(base))
         pointers = await stack.enter_async_context(Ledger.open(memory))
         answering = Answering(ledger, model, config, pointers=pointers)
         await stack.enter_async_context(answering.following())
@@ -138,31 +113,29 @@ async def open_runtime(
         )
         owner = await ledger.users.owner()
         limits = Limits(config.server.messages_per_minute, config.server.streams_at_once, uncounted=owner.id)
-        if complete_for(reflect) is None:
-            await stack.enter_async_context(_warming(embedder))
         registry = Registry(ledger, config, moved=answering.refresh, checkpoint=checkpoint)
-        opened = (config, memory.home, owner, ledger, embedder, index, recall, model, worker, metrics, turns, chat)
-        yield Runtime(*opened, limits, line, forgetting, answering, registry, carrying)
+        opened = (config, base.home, owner, ledger, base.peers, base.embedder, base.index, recall, model, worker)
+        yield Runtime(*opened, metrics, turns, chat, limits, line, base.forgetting, answering, registry, base.carrying)
 
 
 @asynccontextmanager
-async def _warming(embedder: Embedder) -> AsyncIterator[None]:
-    """Prepare the observation of traits beside the backend; what failed is said by its first use."""
-    task = asyncio.create_task(warm(embedder), name="warming")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _open_reflect(role: ModelConfig, policy: Model, stack: AsyncExitStack) -> Model:
-    """Open the model that reflects; `same` is the policy's own."""
-    if role.engine == "same":
-        return policy
-    model = await open_model(role, name="reflect")
-    stack.push_async_callback(model.aclose)
-    return model
+async def _worker(base: Learning) -> AsyncIterator[ReflectionWorker | Elsewhere]:
+    """Run the worker beside the backend; or, where others do the work, make good only what a crash left here."""
+    if not base.config.server.worker:
+        if not base.ledger.database.shared:
+            raise ConfigError(
+                "server.worker = false (--no-worker) leaves the work to attune work, which needs a ledger that both "
+                "can open: set memory.database_url to a Postgres"
+            )
+        await base.forgetting.tidy_here()
+        await base.carrying.tidy()
+        yield Elsewhere(base.ledger, base.peers)
+        return
+    if not base.ledger.database.shared:
+        await base.ledger.jobs.release_all()  # this process alone owns the directory: whoever held a job is dead
+    worker = base.worker()
+    async with _working(worker), base.warming():
+        yield worker
 
 
 @asynccontextmanager
@@ -179,13 +152,13 @@ async def _working(worker: ReflectionWorker) -> AsyncIterator[None]:
         await task
 
 
-async def require_keys(ledger: Ledger, host: str) -> None:
-    """Refuse to listen beyond this machine before somebody made a key for it.
+async def require_keys(ledger: Ledger, host: str, *, owner_key: bool = False) -> None:
+    """Refuse to listen beyond this machine before somebody made a key for it, or gave the owner's.
 
     Raises:
         ConfigError: the host is not a loopback address and only the local owner's key exists.
     """
-    if host in ("127.0.0.1", "::1", "localhost"):
+    if host in ("127.0.0.1", "::1", "localhost") or owner_key:
         return
     if not any(key.kind != "owner" and key.revoked_at is None for key in await ledger.keys.list()):
         raise ConfigError(

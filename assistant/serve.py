@@ -68,7 +68,7 @@ async def check(config: AssistantConfig) -> None:
     memory = config.memory_config
     with DataDirectoryLock(memory.home):
         async with Ledger.open(memory) as ledger:
-            await require_keys(ledger, config.server.host)
+            await require_keys(ledger, config.server.host, owner_key=config.owner_key is not None)
 
 
 def allow_many_files() -> None:

@@ -1,7 +1,8 @@
 """From a submission to its turn: the same one twice is one turn, and a conversation answers one message at a time.
 
-Sameness by the client's own message id holds across restarts, because the ledger keeps it; sameness by content holds
-for the duplicate window within one process, and so do the limits.
+Sameness by the client's own message id holds across restarts and backends, because the ledger keeps it; so does one
+answer at a time, through a lock that goes with its process. Sameness by content holds for the duplicate window within
+one process, and so do the limits.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from assistant import wire
 from assistant.chat import Stored, Submission
@@ -121,7 +124,7 @@ async def admit(runtime: Runtime, person_id: str, screened: Callable[[], Awaitab
         raise refusal
 
 
-def found_again(runtime: Runtime, person_id: str, key: str, content: str = "") -> Turn | None:
+async def found_again(runtime: Runtime, person_id: str, key: str, content: str = "") -> Turn | None:
     """The turn of the same submission; where it ended without a word, the stored message is answered once more.
 
     Raises:
@@ -136,22 +139,43 @@ def found_again(runtime: Runtime, person_id: str, key: str, content: str = "") -
     if not same.failed:
         return same
     _require_quiet(runtime, same.conversation_id)
-    return runtime.turns.start(new_id("str"), person_id, same.conversation_id, key, same.produce, content=content)
+    async with _alone(runtime, same.conversation_id) as over:
+        return runtime.turns.start(
+            new_id("str"), person_id, same.conversation_id, key, same.produce, content=content, over=over
+        )
 
 
 async def _start(runtime: Runtime, request: _Request) -> Turn:
     person_id, conversation_id = request.person_id, request.conversation_id
     async with runtime.turns.one_at_a_time(person_id):
-        same = found_again(runtime, person_id, request.key, request.content)
+        same = await found_again(runtime, person_id, request.key, request.content)
         if same is not None and not (request.while_running and same.done):
             return same
         _require_quiet(runtime, conversation_id)
         await admit(runtime, person_id, request.screened)
-        produce = await request.begin()
-        runtime.limits.count(person_id)
-        return runtime.turns.start(
-            new_id("str"), person_id, conversation_id, request.key, produce, content=request.content
-        )
+        async with _alone(runtime, conversation_id) as over:
+            produce = await request.begin()
+            runtime.limits.count(person_id)
+            return runtime.turns.start(
+                new_id("str"), person_id, conversation_id, request.key, produce, content=request.content, over=over
+            )
+
+
+@asynccontextmanager
+async def _alone(runtime: Runtime, conversation_id: str) -> AsyncIterator[Callable[[], None]]:
+    """Hold the conversation against other backends; what is yielded gives it back, as leaving with an error does.
+
+    Raises:
+        TurnRunningError: another backend answers a message of this conversation.
+    """
+    if not await runtime.peers.take(conversation_id):
+        raise TurnRunningError("another message of this conversation is being answered", retry_after=1)
+    give = partial(runtime.peers.give, conversation_id)
+    try:
+        yield give
+    except BaseException:
+        give()
+        raise
 
 
 def _require_quiet(runtime: Runtime, conversation_id: str) -> None:

@@ -31,6 +31,7 @@ class Turn:
         produce: Produce,
         disconnect_grace_s: float,
         content: str = "",
+        over: Callable[[], None] = lambda: None,
     ) -> None:
         self.id = id
         self.person_id = person_id
@@ -39,6 +40,7 @@ class Turn:
         self.content = content
         """What was submitted, as a digest; empty where nothing can be held against it."""
         self.stop = asyncio.Event()
+        self._over = over
         self._events: list[Event] = []
         self._changed = asyncio.Event()
         self._listeners = 0
@@ -93,6 +95,7 @@ class Turn:
             self._error = error
             log.exception("turn failed", extra={"turn": self.id})
         finally:
+            self._over()
             asyncio.get_running_loop().call_soon(self._signal)
 
     def _signal(self) -> None:
@@ -126,10 +129,18 @@ class Turns:
         return self._locks.setdefault(person_id, asyncio.Lock())
 
     def start(
-        self, stream_id: str, person_id: str, conversation_id: str, key: str, produce: Produce, *, content: str = ""
+        self,
+        stream_id: str,
+        person_id: str,
+        conversation_id: str,
+        key: str,
+        produce: Produce,
+        *,
+        content: str = "",
+        over: Callable[[], None] = lambda: None,
     ) -> Turn:
-        """Start a turn, findable by its stream id and by (`person_id`, `key`)."""
-        turn = Turn(stream_id, person_id, conversation_id, produce, self._grace_s, content)
+        """Start a turn, findable by its stream id and by (`person_id`, `key`); `over` is called when it has ended."""
+        turn = Turn(stream_id, person_id, conversation_id, produce, self._grace_s, content, over)
         self._by_id[stream_id] = turn
         self._by_key[person_id, key] = turn
         turn._task.add_done_callback(lambda _: self._forget_later(turn, key))

@@ -9,7 +9,6 @@ ledger does not know are removed.
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,11 +19,13 @@ from urllib.parse import urlsplit
 
 from memory.config import IndexConfig
 from memory.ids import is_id
+from memory.secret import secret
 from memory.stock import Stock, configuration
 from memory.store import Entry, Rows, ServerStore
 
 TOKEN = "ATTUNE_CHROMA_TOKEN"
-"""Variable of the environment with the token that a proxy before the server asks for; sent as a bearer token."""
+"""Variable of the environment with the token that a proxy before the server asks for, or with _FILE
+behind it the file that holds it; sent as a bearer token."""
 _PAGE = 500
 _PORTS = {"http": 80, "https": 443}
 
@@ -139,7 +140,7 @@ class ChromaServer:
         import chromadb
         from chromadb.config import Settings
 
-        parts, token = urlsplit(self._url), os.environ.get(TOKEN)
+        parts, token = urlsplit(self._url), secret(TOKEN)
         client = chromadb.HttpClient(
             host=parts.hostname or "",
             port=parts.port or _PORTS[parts.scheme],

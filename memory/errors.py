@@ -40,3 +40,7 @@ class ReflectionError(MemoryLayerError):
 
 class ImportFileError(MemoryLayerError):
     """A file to import is not what it should be; the message names the line."""
+
+
+class SecretError(MemoryLayerError):
+    """A file that should hold a secret cannot be used."""

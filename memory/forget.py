@@ -27,8 +27,8 @@ from memory.receipt import OTHER_MACHINES, UNPROVABLE, Receipt
 from memory.remnants import has_remnant
 from memory.types import Fact, Job
 
-SPOOLS = ("import-*", "export-*")
-"""What an import or export that goes through the backend is spooled to, and leaves behind when that is killed."""
+SPOOL = "import-*"
+"""What an import that goes through the backend is spooled to, and leaves behind when it is killed."""
 _REBUILD = "rebuild"
 _SCRUB_TRIES = 8
 _SCRUB_PAUSE_S = 0.25
@@ -223,7 +223,7 @@ class Forgetting:
                 return
 
     def _spools(self) -> list[Path]:
-        return [path for pattern in SPOOLS for path in self.home.glob(pattern)]
+        return list(self.home.glob(SPOOL))
 
     def _remove_spools(self) -> int:
         spools = self._spools()

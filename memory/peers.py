@@ -132,7 +132,7 @@ class Peers:
             try:
                 async with self._database.session() as connection:
                     await self._stay(connection)
-            except LedgerError as error:
+            except (LedgerError, TimeoutError) as error:
                 log.warning("the connection to other processes broke, it is made again: %s", error)
             await asyncio.sleep(_AGAIN_S)
 
@@ -142,9 +142,9 @@ class Peers:
         connection.add_termination_listener(lambda _connection: ended.set())
         await connection.add_listener(CHANNEL, lambda *_call: self._wake())
         async with self._one_at_a_time:
-            self._connection = connection
             for name in self._held:
-                await self._ask(f"SELECT pg_try_advisory_lock({_LOCK})", name)
+                await connection.fetchval(f"SELECT pg_try_advisory_lock({_LOCK})", name, timeout=_ANSWER_S)
+            self._connection = connection
         self._wake()
         try:
             await ended.wait()

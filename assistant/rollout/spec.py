@@ -7,7 +7,6 @@ details. Secrets are never in it: a key is named by its environment variable.
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,6 +17,7 @@ from assistant.errors import ConfigError
 from assistant.models.address import ServerAddress
 from assistant.prompt import Preset
 from assistant.rollout.reports import EvaluationReport, SafetyReport
+from memory.secret import secret
 
 CONFIGURED = "configured"
 """The version under which a first activation keeps the model of the configuration."""
@@ -108,14 +108,15 @@ class PolicySpec(BaseModel):
 
     @property
     def api_key(self) -> SecretStr | None:
-        """The servers' key, from the environment.
+        """The servers' key, from the environment, or from the file that it names.
 
         Raises:
             ConfigError: the variable is not set.
+            SecretError: the file cannot be read.
         """
         if self.api_key_env is None:
             return None
-        value = os.environ.get(self.api_key_env)
+        value = secret(self.api_key_env)
         if not value:
             raise ConfigError(f"policy {self.version}: the environment variable {self.api_key_env} is not set")
         return SecretStr(value)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Response
 
 from assistant import wire
 from assistant.auth import Runtimes
 from assistant.errors import AttuneError
+from memory.elsewhere import Elsewhere
 from memory.errors import MemoryLayerError
 
 router = APIRouter(tags=["health"])
+
+_LATE_S = 300.0
+"""What waits longer for a worker elsewhere says that none works."""
 
 
 @router.get("/healthz")
@@ -74,5 +79,12 @@ def _embedder(runtime: Runtimes) -> str:
 
 
 async def _reflection(runtime: Runtimes) -> str:
-    failed = (await runtime.ledger.jobs.counts()).get("failed", 0)
+    try:
+        failed = (await runtime.ledger.jobs.counts()).get("failed", 0)
+        since = await runtime.ledger.jobs.waiting_since("reflect")
+    except MemoryLayerError as error:
+        return str(error)
+    waited_s = 0.0 if since is None else (datetime.now(UTC) - since).total_seconds()
+    if isinstance(runtime.worker, Elsewhere) and waited_s > _LATE_S:
+        return f"the oldest reflection has waited {waited_s:.0f} s; does an 'attune work' run?"
     return "ok" if not failed else f"{failed} failed; see 'attune jobs'"

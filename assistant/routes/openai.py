@@ -121,7 +121,7 @@ async def _begin(
     content = content_key(named, thread.key)
     key = content if name is None else content_key("openai", name)
     async with runtime.turns.one_at_a_time(f"thread:{person}"):
-        same = found_again(runtime, person, key, content)
+        same = await found_again(runtime, person, key, content)
         if same is not None:
             return same, thread
         conversation = await _conversation(runtime, person, body, thread, name, new=not earlier or not store)

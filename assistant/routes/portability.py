@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.background import BackgroundTask
 
 from assistant import wire
 from assistant.auth import PersonId, Runtimes
 from assistant.bringing import bring
 from assistant.errors import ConflictError, NotFoundError
+from assistant.runtime import Runtime
 from assistant.spooling import spooled
 from assistant.sse import JSON_LINES
 from memory.portability import place
@@ -42,9 +46,19 @@ async def download(export_id: str, runtime: Runtimes, person: PersonId) -> Respo
     if job.status != "done":
         body = wire.Export(id=job.id, status=job.status, created_at=job.created_at)
         return JSONResponse(body.model_dump(mode="json"), status_code=202)
-    if not await asyncio.to_thread(path.is_file):
+    gone = None
+    if runtime.ledger.database.shared:
+        path, gone = await _fetched(runtime, person)
+    elif not await asyncio.to_thread(path.is_file):
         raise NotFoundError(f"the export {export_id!r} is not kept any more: make another with POST /v1/me/export")
-    return FileResponse(path, media_type="application/zip", filename="attune-export.zip")
+    return FileResponse(path, media_type="application/zip", filename="attune-export.zip", background=gone)
+
+
+async def _fetched(runtime: Runtime, person: str) -> tuple[Path, BackgroundTask]:
+    """Write the archive for this one answer; the task removes it."""
+    path = place.directory(runtime.home, person) / f"{secrets.token_hex(8)}.zip"
+    await runtime.carrying.write(person, path)
+    return path, BackgroundTask(path.unlink, missing_ok=True)
 
 
 @router.post("/import", response_model=None, responses=JSON_LINES)

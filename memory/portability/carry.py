@@ -7,6 +7,7 @@ after everything that was to be learned before, and the archive is written when 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,5 +87,6 @@ class Carrying:
         return restored
 
     async def tidy(self) -> None:
-        """Delete exports that are older than they are kept."""
-        await asyncio.to_thread(place.tidy, self.home)
+        """Delete exports that are older than they are kept; where they are kept nowhere, what a crash left."""
+        now = math.inf if self.ledger.database.shared else None
+        await asyncio.to_thread(place.tidy, self.home, now)

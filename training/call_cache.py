@@ -61,7 +61,11 @@ class CallCache:
         await self._run(lambda: self._db.execute("INSERT OR IGNORE INTO touched VALUES (?)", (owner,)))
 
     async def forget_untouched(self) -> int:
-        """Remove every answer that rests on the words of somebody not touched since opening; return how many."""
+        """Remove every answer that rests on somebody's words and was not needed since opening; return how many.
+
+        Not needed is what was neither asked for nor kept, and what rests on the words of somebody who was not touched:
+        after a whole build it rests on words that are no longer there.
+        """
         return await self._run(self._forget_untouched)
 
     async def _run(self, work: Callable[[], _T]) -> _T:
@@ -89,6 +93,7 @@ class CallCache:
         connection.execute(_SCHEMA)
         connection.execute(_OWNERS)
         connection.execute("CREATE TEMP TABLE touched (owner TEXT PRIMARY KEY) WITHOUT ROWID")
+        connection.execute("CREATE TEMP TABLE needed (key TEXT PRIMARY KEY) WITHOUT ROWID")
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -97,14 +102,17 @@ class CallCache:
         return self._connection
 
     def _get(self, key: str) -> str | None:
+        self._db.execute("INSERT OR IGNORE INTO needed VALUES (?)", (key,))
         row = self._db.execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def _put(self, key: str, owner: str, body: str) -> None:
+        self._db.execute("INSERT OR IGNORE INTO needed VALUES (?)", (key,))
         self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, owner, body))
 
     def _forget_untouched(self) -> int:
-        untouched = "owner != '' AND owner NOT IN (SELECT owner FROM touched)"
+        gone = "owner NOT IN (SELECT owner FROM touched) OR key NOT IN (SELECT key FROM needed)"
+        untouched = f"owner != '' AND ({gone})"
         count = self._db.execute(f"DELETE FROM answers WHERE {untouched}").rowcount
         if count:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -17,13 +17,12 @@ from training.errors import EngineError
 ADAPTER = "lora_adapter"
 
 
-def export_adapter(checkpoint: Path, python: Path, environment: Mapping[str, str], log: Path) -> Path:
-    """Return the directory of the adapter, written if it is not there yet.
+def export_adapter(actor: Path, python: Path, environment: Mapping[str, str], log: Path) -> Path:
+    """Return the directory of the adapter of a checkpoint, written if it is not there yet.
 
     Raises:
         EngineError: verl's merger failed, or the checkpoint holds no adapter; its log's end is quoted.
     """
-    actor = checkpoint / "actor"
     kept, work = actor / ADAPTER, actor / "merged.partial"
     if kept.is_dir():
         return kept
@@ -33,7 +32,7 @@ def export_adapter(checkpoint: Path, python: Path, environment: Mapping[str, str
         *("--local_dir", str(actor), "--target_dir", str(work)),
     ]
     try:
-        with child("verl's merger", command, log=log, environment=environment, cwd=checkpoint) as merger:
+        with child("verl's merger", command, log=log, environment=environment, cwd=actor) as merger:
             merger.process.wait()
         if merger.process.returncode or not (work / ADAPTER / "adapter_model.safetensors").is_file():
             raise EngineError(f"no adapter could be taken out of {actor}:\n{tail(log)}")

@@ -19,6 +19,7 @@ from training.peregrm.cli import criteria, judge_check, judge_simulate
 from training.personaemp.cli import data
 from training.promote_cli import promote
 from training.retrain_cli import retrain
+from training.sft_cli import sft
 
 app = typer.Typer(
     name="attune-train",
@@ -39,6 +40,7 @@ bench.command("emobench")(bench_emobench)
 bench.command("eqbench3")(bench_eqbench3)
 app.command("evaluate")(evaluate)
 app.command("grpo")(grpo)
+app.command("sft")(sft)
 app.command("criteria")(criteria)
 app.command("judge-check")(judge_check)
 app.command("judge-simulate")(judge_simulate)

@@ -20,19 +20,18 @@ from training.peregrm.judge import judge_identity
 from training.personaemp.manifest import read_manifest
 
 
-def weights_of(checkpoint: Path) -> Path:
+def weights_of(actor: Path) -> Path:
     """Return where a checkpoint's weights lie in a form that vLLM reads: the adapter, else the whole model.
 
     Raises:
         EngineError: neither is there.
     """
     for name in (ADAPTER, "huggingface"):
-        found = checkpoint / "actor" / name
+        found = actor / name
         if list(found.glob("*.safetensors")):
             return found
     raise EngineError(
-        f"{checkpoint / 'actor'} holds no weights that vLLM reads: add hf_model to "
-        "verl.actor_rollout_ref.actor.checkpoint.save_contents"
+        f"{actor} holds no weights that vLLM reads: add hf_model to save_contents of the checkpoint in verl's settings"
     )
 
 
@@ -43,19 +42,29 @@ def describe(checkpoint: Path, config: GrpoConfig) -> Path:
         EngineError: the checkpoint holds no weights that vLLM reads.
         TrainingError: the data set or the judge's file is gone.
     """
-    weights = weights_of(checkpoint)
-    manifest = read_manifest(config.attune.data)
+    weights, run = weights_of(checkpoint / "actor"), config.attune
+    judge = judge_identity(load_judge_config(run.judge))
+    write_description(weights, config.base_model, run.data, run.out, config.model_dump_json(), judge)
+    return weights
+
+
+def write_description(weights: Path, base: str, data: Path, run: Path, config: str, judge: str | None = None) -> None:
+    """Write what a policy is beside its weights; `config` is the whole configuration as text.
+
+    Raises:
+        DatasetError: the data set is gone.
+    """
+    manifest = read_manifest(data)
     told: dict[str, Any] = {
-        "base": config.base_model,
+        "base": base,
         "kind": "lora" if weights.name == ADAPTER else "full",
         "preset": manifest.build.preset,
         "prompt_hash": manifest.build.prompts.get("serving", ""),
         "lineage": {
             "data_manifest": manifest.sha256(),
-            "judge": judge_identity(load_judge_config(config.attune.judge)),
-            "config": hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
-            "run": str(config.attune.out.absolute()),
+            "judge": judge,
+            "config": hashlib.sha256(config.encode()).hexdigest(),
+            "run": str(run.absolute()),
         },
     }
     (weights / DESCRIPTION).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    return weights

@@ -102,7 +102,7 @@ def train(config: GrpoConfig, say: Callable[[Step, int | None, float], None] = l
     if checkpoint is None:
         raise EngineError(f"verl left no checkpoint in {out / 'checkpoints'}: set verl.trainer.save_freq")
     if int(config.get("actor_rollout_ref.model.lora_rank", 0)):
-        export_adapter(checkpoint, _python(config), _environment(config, metrics), out / "merger.log")
+        export_adapter(checkpoint / "actor", _python(config), _environment(config, metrics), out / "merger.log")
     return Run(checkpoint, describe(checkpoint, config), steps[-1].number, time.monotonic() - started)
 
 

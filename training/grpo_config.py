@@ -1,9 +1,12 @@
-"""What a GRPO run is made from: a YAML file with our part (`attune`) and verl's (`verl`); nothing heavy is imported."""
+"""What a run of verl is made from: a YAML file with our part (`attune`) and verl's (`verl`); nothing heavy is imported.
+
+GRPO's is here; that of supervised fine-tuning, which shares the form, is in training.sft_config.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -46,18 +49,11 @@ class RunConfig(_Table):
     stop: StopConfig = StopConfig()
 
 
-class GrpoConfig(_Table):
-    """One run."""
+class VerlConfig(_Table):
+    """verl's part of a run, whatever is trained."""
 
-    attune: RunConfig
     verl: dict[str, Any]
     """verl's settings, nested as in its own configuration."""
-
-    @property
-    def base_model(self) -> str:
-        """The base model; a relative directory as an absolute one, because verl and servers run elsewhere."""
-        model = str(self.get("actor_rollout_ref.model.path"))
-        return str(Path(model).absolute()) if model.startswith(".") else model
 
     def get(self, path: str, default: Any = None) -> Any:
         """Return the setting of verl at a dotted path."""
@@ -69,8 +65,36 @@ class GrpoConfig(_Table):
         return node
 
 
+class GrpoConfig(VerlConfig):
+    """One GRPO run."""
+
+    attune: RunConfig
+
+    @property
+    def base_model(self) -> str:
+        """The base model; a relative directory as an absolute one, because verl and servers run elsewhere."""
+        return absolute(str(self.get("actor_rollout_ref.model.path")))
+
+
+Config = TypeVar("Config", bound=VerlConfig)
+
+
 def load_grpo_config(path: Path) -> GrpoConfig:
     """Read a file such as configs/grpo.yaml.
+
+    Raises:
+        ConfigError: it is missing, no YAML, or holds a key or value that is not known; it is named.
+    """
+    return load_run(path, GrpoConfig, "configs/grpo.yaml")
+
+
+def absolute(model: str) -> str:
+    """Return a model's name, a relative directory as an absolute one."""
+    return str(Path(model).absolute()) if model.startswith(".") else model
+
+
+def load_run(path: Path, kind: type[Config], like: str) -> Config:
+    """Read the file of a run; `like` names one of its kind.
 
     Raises:
         ConfigError: it is missing, no YAML, or holds a key or value that is not known; it is named.
@@ -78,12 +102,10 @@ def load_grpo_config(path: Path) -> GrpoConfig:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path} cannot be read: {error}; give the path of a run's file, see configs/grpo.yaml"
-        ) from error
+        raise ConfigError(f"{path} cannot be read: {error}; give the path of a run's file, see {like}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is no YAML: {error}") from error
     try:
-        return GrpoConfig.model_validate(loaded)
+        return kind.model_validate(loaded)
     except ValidationError as error:
         raise ConfigError(f"{path}: {complaints(error)}") from error

@@ -1,16 +1,18 @@
-"""What can be wrong with a GRPO run, found before a GPU is taken: each problem a sentence with its repair."""
+"""What can be wrong with a run of verl, found before a GPU is taken: each problem a sentence with its repair."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training.example import Example, Split
-from training.grpo_config import GrpoConfig
-from training.verl_settings import problems, reference
+from training.grpo_config import GrpoConfig, RunConfig, VerlConfig
+from training.sft_config import SftConfig
+from training.verl_settings import problems, reference, sft_reference
 
 _GIB = 1024**3
 _SPLITS: tuple[Split, ...] = ("train", "test")
@@ -20,60 +22,101 @@ _FROZEN_BYTES = 4
 """A parameter under LoRA: one copy to train through and one that vLLM serves, in 16 bits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where verl's trainers say the same thing under different names."""
+
+    model: str
+    lora_rank: str
+    length: str
+    offload: str
+    beside_prompt: int = 0
+    """Tokens that must fit beside the prompt."""
+
+
+_GRPO = Place(
+    "actor_rollout_ref.model.path",
+    "actor_rollout_ref.model.lora_rank",
+    "data.max_prompt_length",
+    "actor_rollout_ref.actor.fsdp_config.optimizer_offload",
+)
+
+
 def check(config: GrpoConfig) -> tuple[str, ...]:
-    """Return what is wrong, empty when the run can begin.
+    """Return what is wrong with a GRPO run, empty when it can begin.
 
     Raises:
         ConfigError: verl is not installed where the configuration says.
     """
-    known = reference(config.attune.environment)
-    found = [*problems(config.verl, known), *_paths(config)]
+    run = config.attune
+    found = [*problems(config.verl, reference(run.environment)), *_paths(config, run.data, _GRPO), *_judge_file(run)]
     if not found:
-        found += [*_data(config), *_marks(config), *_judge(config), *_memory(config)]
+        found += [*_data(config, run.data, _GRPO), *_marks(run.data), *_judge(config)]
+        found += _memory(config, _GRPO, run.device, run.gpu_gib)
     return tuple(found)
 
 
-def _paths(config: GrpoConfig) -> Iterator[str]:
+def check_sft(config: SftConfig) -> tuple[str, ...]:
+    """Return what is wrong with a supervised run, empty when it can begin.
+
+    Raises:
+        ConfigError: verl is not installed where the configuration says.
+    """
     run = config.attune
+    teacher = run.teacher.endpoint
+    place = Place("model.path", "model.lora_rank", "data.max_length", "engine.optimizer_offload", teacher.max_tokens)
+    found = [*problems(config.verl, sft_reference(run.environment)), *_paths(config, run.data, place)]
+    if not found:
+        found += [*_data(config, run.data, place), *_marks(run.data), *_memory(config, place, run.device, run.gpu_gib)]
+        if problem := unreachable(teacher.base_url):
+            found.append(f"the teacher at {teacher.base_url} does not answer ({problem}); start it, or mend base_url")
+    return tuple(found)
+
+
+def _paths(config: VerlConfig, data: Path, place: Place) -> Iterator[str]:
     for split in _SPLITS:
-        if not (run.data / f"{split}.parquet").is_file():
-            yield f"attune.data: no {run.data / f'{split}.parquet'}; build the data set: attune-train data build"
+        if not (data / f"{split}.parquet").is_file():
+            yield f"attune.data: no {data / f'{split}.parquet'}; build the data set: attune-train data build"
+    model = config.get(place.model)
+    if not model:
+        yield f"verl.{place.model}: no base model is named"
+    elif (Path(model).is_absolute() or model.startswith(".")) and not (Path(model) / "config.json").is_file():
+        yield f"verl.{place.model}: no model in {model} (its config.json is missing)"
+
+
+def _judge_file(run: RunConfig) -> Iterator[str]:
     if not run.judge.is_file():
         yield f"attune.judge: no file {run.judge}; see configs/judge.toml"
-    model = config.get("actor_rollout_ref.model.path")
-    if not model:
-        yield "verl.actor_rollout_ref.model.path: no base model is named"
-    elif (Path(model).is_absolute() or model.startswith(".")) and not (Path(model) / "config.json").is_file():
-        yield f"verl.actor_rollout_ref.model.path: no model in {model} (its config.json is missing)"
 
 
-def _data(config: GrpoConfig) -> Iterator[str]:
+def _data(config: VerlConfig, data: Path, place: Place) -> Iterator[str]:
     from training.errors import DatasetError
     from training.personaemp.dataset import read_examples
 
-    longest, model = 0, str(config.get("actor_rollout_ref.model.path"))
+    longest, model = 0, str(config.get(place.model))
     batch = int(config.get("data.train_batch_size", 1024))
     count = _tokens(model, config.get("data.apply_chat_template_kwargs") or {})
     for split in _SPLITS:
         rows = 0
         try:
-            for example in read_examples(config.attune.data, split):
+            for example in read_examples(data, split):
                 longest, rows = max(longest, count(example)), rows + 1
         except DatasetError as error:
             yield str(error)
         if not rows:
-            yield f"attune.data: the split {split} of {config.attune.data} is empty; build it from more people"
+            yield f"attune.data: the split {split} of {data} is empty; build it from more people"
         elif split == "train" and rows < batch:
             yield f"verl.data.train_batch_size: {batch} does not fit into {rows} rows; lower it"
-    allowed = int(config.get("data.max_prompt_length", 512))
-    if longest > allowed:
+    allowed, needed = int(config.get(place.length, 512)), longest + place.beside_prompt
+    if needed > allowed:
+        beside = f" and the reply up to {place.beside_prompt}" if place.beside_prompt else ""
         yield (
-            f"verl.data.max_prompt_length: the longest prompt takes {longest} tokens and {allowed} are allowed; "
-            f"raise it to {longest}, or build the data set with a smaller context_tokens"
+            f"verl.{place.length}: the longest prompt takes {longest} tokens{beside}, and {allowed} are allowed; "
+            f"raise it to {needed}, or build the data set with a smaller context_tokens"
         )
 
 
-def _marks(config: GrpoConfig) -> Iterator[str]:
+def _marks(data: Path) -> Iterator[str]:
     """Say whether somebody took back what the data set holds."""
     import asyncio
 
@@ -85,10 +128,10 @@ def _marks(config: GrpoConfig) -> Iterator[str]:
     from training.personaemp.check import check_dataset, check_files
 
     async def look() -> None:
-        if check_files(config.attune.data).build.consent is None:
+        if check_files(data).build.consent is None:
             return
         async with Ledger.open(load_config().memory_config) as ledger:
-            await check_dataset(config.attune.data, ledger)
+            await check_dataset(data, ledger)
 
     try:
         asyncio.run(look())
@@ -140,19 +183,19 @@ def unreachable(base_url: str) -> str | None:
     return None
 
 
-def _memory(config: GrpoConfig) -> Iterator[str]:
-    if config.attune.device == "cpu":
+def _memory(config: VerlConfig, place: Place, device: str, known_gib: float | None) -> Iterator[str]:
+    if device == "cpu":
         return
-    gib = config.attune.gpu_gib or gpu_gib()
+    gib = known_gib or gpu_gib()
     if gib is None:
         yield "no GPU was found: run where nvidia-smi shows one, name its memory as attune.gpu_gib, or set device: cpu"
         return
-    parameters = _parameters(Path(str(config.get("actor_rollout_ref.model.path"))))
+    parameters = _parameters(Path(str(config.get(place.model))))
     if parameters is None:
         return
     gpus = int(config.get("trainer.n_gpus_per_node", 1)) * int(config.get("trainer.nnodes", 1))
-    offloaded = bool(config.get("actor_rollout_ref.actor.fsdp_config.optimizer_offload"))
-    lora = int(config.get("actor_rollout_ref.model.lora_rank", 0))
+    offloaded = bool(config.get(place.offload))
+    lora = int(config.get(place.lora_rank, 0))
     each = _FROZEN_BYTES if lora else _TRAINED_BYTES - (8 if offloaded else 0)
     needed = parameters * each / gpus / _GIB
     if needed > 0.95 * gib:

@@ -44,6 +44,24 @@ def reference(environment: Path) -> dict[str, Any]:
     return loaded
 
 
+def sft_reference(environment: Path) -> dict[str, Any]:
+    """Return the configuration of verl's supervised trainer with all defaults: its file, and those that it names.
+
+    Raises:
+        ConfigError: verl is not installed there.
+    """
+    found = sorted(environment.glob("lib/python3*/site-packages/verl/trainer/config/sft_trainer_engine.yaml"))
+    if not found:
+        raise ConfigError(f"no verl in {environment}: run `make setup-train`, or name its environment in the config")
+    loaded: dict[str, Any] = yaml.safe_load(found[-1].read_text(encoding="utf-8"))
+    for entry in loaded.pop("defaults"):
+        for place, name in entry.items() if isinstance(entry, dict) else ():
+            folder, _, key = place.partition("@")
+            part = found[-1].parent / folder / f"{name}.yaml"
+            loaded[key] = yaml.safe_load(part.read_text(encoding="utf-8"))
+    return loaded
+
+
 def problems(settings: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each key that verl does not know, or no longer heeds."""
     found = [f"verl.{root}: verl 0.9 ignores it; write it under {LEGACY[root]}" for root in settings if root in LEGACY]

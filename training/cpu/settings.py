@@ -41,6 +41,19 @@ CPU_SETTINGS = (
     f"{ROLLOUT}.checkpoint_engine.update_weights_bucket_megabytes=16",
 )
 
+CPU_SFT_SETTINGS = (
+    "trainer.device=cpu",
+    "data.num_workers=0",
+    "model.use_remove_padding=False",
+    "model.enable_gradient_checkpointing=False",
+    "+model.override_config.attn_implementation=sdpa",
+    "engine.strategy=fsdp2",
+    "engine.dtype=float32",
+    "engine.use_torch_compile=False",
+    "+engine.mixed_precision={param_dtype:fp32,reduce_dtype:fp32,buffer_dtype:fp32}",
+)
+"""The same for verl's supervised trainer, which needs neither Ray nor vLLM."""
+
 
 def cpu_environment(checkout: Path) -> dict[str, str]:
     """Variables that load the platform plugin, keep everything offline and report nothing."""

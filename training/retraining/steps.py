@@ -193,7 +193,7 @@ def _train(road: Road, key: str) -> dict[str, Any]:
     checkpoint = newest_checkpoint(out)
     if checkpoint is None:
         raise EngineError(f"training left no checkpoint in {out}")
-    weights, steps = weights_of(checkpoint), read_steps(out)
+    weights, steps = weights_of(checkpoint / "actor"), read_steps(out)
     took = [seconds for step in steps if (seconds := step.get("timing_s/step")) is not None]
     return {
         "weights": str(weights),

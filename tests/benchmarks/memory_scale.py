@@ -1,6 +1,6 @@
 """What remembering costs as people and facts become many: time of a recall, disk, memory.
 
-    python -m tests.benchmarks.memory_scale [--facts N] [--people N] [--write docs/performance.md]
+    python -m tests.benchmarks.memory_scale [--facts N] [--people N] [--rows FILE] [--write docs/performance.md]
 
 Facts are made of words by chance and their vectors by chance around a few hundred topics, so that nothing but the
 embedding model is left out: ledger, Mem0, Chroma and the choice are real. The model's own time is measured apart.
@@ -11,26 +11,30 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import platform
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import insert
 
 from assistant.progress import bar
 from memory.config import MemoryConfig, RecallConfig
 from memory.embedder import Embedder, EmbedderIdentity, Vectors
+from memory.ids import new_id
 from memory.index import Index
-from memory.ledger.facts import add_fact
+from memory.ledger import tables
+from memory.ledger.facts import fingerprint
 from memory.ledger.ledger import Ledger
 from memory.recall import Recall
-from memory.types import Kind, NewFact
+from memory.types import Fact, Kind
 
 BEGIN, END = "<!-- memory scale: begin -->", "<!-- memory scale: end -->"
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -133,19 +137,25 @@ async def _filled(ledger: Ledger, index: Index, people: int, facts_each: int) ->
             person = (await ledger.users.create()).id
             for start in range(0, facts_each, _BATCH):
                 texts = [_text(place) for place in range(start, min(start + _BATCH, facts_each))]
+                added = [_fact(person, text, start + at) for at, text in enumerate(texts)]
                 async with ledger.database.writing() as connection:
-                    added = [
-                        await add_fact(
-                            connection,
-                            person,
-                            NewFact(text, Kind.OTHER, 0.9, "stated", (), _LONG_AGO + timedelta(minutes=start + at)),
-                        )
-                        for at, text in enumerate(texts)
-                    ]
+                    # All at once: what is measured is finding them again.
+                    await connection.execute(insert(tables.facts), [_row(fact) for fact in added])
                 await index.add_many(added)
                 done = number * facts_each + start + len(texts)
                 show({"phase": f"{people:,} x {facts_each:,} facts", "done": done, "total": people * facts_each})
             yield person
+
+
+def _fact(person: str, text: str, place: int) -> Fact:
+    said = _LONG_AGO + timedelta(minutes=place)
+    return Fact(new_id("fact"), person, text, Kind.OTHER, 0.9, "stated", (), said, created_at=said)
+
+
+def _row(fact: Fact) -> dict[str, object]:
+    columns = ("id", "person_id", "text", "confidence", "origin", "valid_from", "status", "created_at")
+    fields = {name: getattr(fact, name) for name in columns}
+    return {**fields, "kind": fact.kind.value, "fingerprint": fingerprint(fact.text)}
 
 
 def _text(place: int) -> str:
@@ -250,15 +260,19 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--facts", type=int, default=100_000, help="facts in the greatest cases")
     parser.add_argument("--people", type=int, default=1_000, help="people in the case of many")
+    parser.add_argument("--rows", type=Path, help="where finished rows are kept, so that another run goes on")
     parser.add_argument("--write", type=Path, help="the page whose section is replaced")
     parser.add_argument("--note", default="", help="a sentence on the machine, put below the table")
     chosen = parser.parse_args()
     sizes = [size for size in SIZES if size < chosen.facts] + [chosen.facts]
-    rows = []
-    for people, each in [*((1, size) for size in sizes), (chosen.people, chosen.facts // chosen.people)]:
+    kept = json.loads(chosen.rows.read_text()) if chosen.rows is not None and chosen.rows.exists() else []
+    rows = [Row(**row) for row in kept]
+    for people, each in [*((1, size) for size in sizes), (chosen.people, chosen.facts // chosen.people)][len(rows) :]:
         rows.append(await measure(people, each))
         sys.stdout.write(rows[-1].line() + "\n")
         sys.stdout.flush()
+        if chosen.rows is not None:
+            chosen.rows.write_text(json.dumps([asdict(row) for row in rows]))
     text = page(rows, await embedding_ms(), f"{chosen.note} Python {platform.python_version()}.".strip())
     sys.stdout.write(text + "\n")
     if chosen.write is not None:

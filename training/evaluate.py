@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from memory.embedder import Embedder
 from training.errors import DatasetError
 from training.evaluation.config import EvaluateConfig
+from training.evaluation.cost import Cost, spent
 from training.evaluation.pairs import Estimate, estimate, paired
-from training.evaluation.policies import Answered, Cost, answers
+from training.evaluation.policies import Answered, answers
 from training.evaluation.rulers import Fixed, check_writers, rulers
 from training.example import CATEGORIES, DIMENSIONS, TRAITS, Example, Split
 from training.peregrm.case import Case
@@ -42,6 +43,8 @@ class Scored:
     """Questions without a score, by reason."""
     identity: tuple[str, str] | None
     """Judge and writer; None where nothing was scored."""
+    cost: Cost = field(default_factory=Cost)
+    """Of the judge's calls in this run."""
 
 
 async def run_evaluation(
@@ -62,6 +65,7 @@ async def run_evaluation(
     scored: list[Scored] = []
     costs: dict[str, dict[str, Cost]] = {name: {} for name in config.policies}
     memories: dict[str, dict[str, float]] = {name: {} for name in config.policies}
+    writing: dict[str, dict[str, Cost]] = {name: {} for name in config.judges}
     for split, examples in splits.items():
         given: dict[str, list[Answered]] = {}
         for name, policy in config.policies.items():
@@ -71,16 +75,18 @@ async def run_evaluation(
             given[name], costs[name][split] = said, cost
             memories[name][split] = sum(one.memories for one in said) / len(said)
         for judge, entry in config.judges.items():
-            fixed = await rulers(
+            fixed, writing[judge][split] = await rulers(
                 config, entry, examples, config.out / "criteria.db", progress(f"{split}: {judge} criteria")
             )
             async with Judge.open(entry.judge, config.out / "verdicts.db") as asked:
                 await asked.check()
                 for name, said in given.items():
                     done = progress(f"{split}: {judge} judges {name}")
+                    before = spent(asked.accounts, entry.judge.endpoint)
                     found = await _verdicts(asked, examples, said, fixed, done)
-                    scored.append(_scored(name, split, judge, examples, found))
-    return _report(config, splits, scored, costs, memories)
+                    cost = spent(asked.accounts, entry.judge.endpoint) - before
+                    scored.append(replace(_scored(name, split, judge, examples, found), cost=cost))
+    return _report(config, splits, scored, costs, memories, writing)
 
 
 async def _verdicts(
@@ -127,6 +133,7 @@ def _report(
     scored: Sequence[Scored],
     costs: Mapping[str, Mapping[str, Cost]],
     memories: Mapping[str, Mapping[str, float]],
+    writing: Mapping[str, Mapping[str, Cost]],
 ) -> dict[str, Any]:
     of = {(one.policy, one.split, one.judge): one for one in scored}
     results = []
@@ -154,6 +161,9 @@ def _report(
                 },
                 "groups": _groups(one, examples, config.seed),
                 "cost": asdict(costs[one.policy][one.split]),
+                "rounds": config.judges[one.judge].judge.rounds,
+                "rulers": "people" if config.judges[one.judge].criteria_file else "written",
+                "judge_cost": asdict(one.cost),
             }
         )
     return {
@@ -163,6 +173,9 @@ def _report(
         "seed": config.seed,
         "data_manifest": read_manifest(config.dataset).id,
         "results": results,
+        "criteria_cost": {
+            judge: {split: asdict(cost) for split, cost in by_split.items()} for judge, by_split in writing.items()
+        },
     }
 
 

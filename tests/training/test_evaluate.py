@@ -16,7 +16,7 @@ from training.evaluate import run_evaluation
 from training.evaluation.config import EvaluateConfig
 from training.evaluation.policies import mismatched
 from training.evaluation.tables import write
-from training.example import CriteriaSet, Criterion
+from training.example import DIMENSIONS, CriteriaSet, Criterion
 from training.peregrm.criteria import writer_identity
 from training.peregrm.verdict import MixedJudgesError
 from training.personaemp.dataset import read_examples, replace_rows
@@ -44,6 +44,7 @@ def config_of(tmp_path: Path, server: ScriptedServer, **changes: Any) -> Evaluat
 
     values: dict[str, Any] = {
         "dataset": tmp_path / "set", "splits": ["test"], "out": tmp_path / "out", "baseline": "base",
+        "training_writer": "nobody",
         "criteria": {"endpoint": at("writer"), "fewest": 4},
         "judges": {"main": {"judge": {"endpoint": at("judge"), "rounds": 1, "tries": 1}}},
         "policies": {
@@ -70,10 +71,16 @@ async def test_a_better_policy_is_found_better_and_a_second_run_asks_nothing_aga
     assert found["base"]["means"]["average"]["mean"] == 3
     assert found["trained"]["difference"]["average"]["low"] == 2
     assert again["results"][1]["means"] == report["results"][1]["means"]
+    questions = found["base"]["questions"]
+    assert found["base"]["judge_cost"]["calls"] == questions * 4 == found["base"]["judge_cost"]["prompt_tokens"] / 100
+    assert again["results"][0]["judge_cost"]["prompt_tokens"] == 0
+    assert report["criteria_cost"]["main"]["test"]["calls"] == questions * 3
     files = write(report, config)
     gate = EvaluationReport.model_validate_json(files[-1].read_text())
     assert (gate.policy_sha256, gate.difference.mean, gate.scale) == ("ab", 2.0, (1.0, 5.0))
-    assert "trained" in (config.out / "results.md").read_text()
+    page = (config.out / "results.md").read_text()
+    assert "trained" in page and "| main | 1 | a model | test | trained | 5.00" in page
+    assert f"| main | test | base | {4 * questions} |" in page
 
 
 async def test_an_unscored_reply_is_counted_and_in_no_mean(tmp_path: Path) -> None:
@@ -103,9 +110,40 @@ async def test_the_writer_of_trainings_rulers_is_refused_before_anything_is_aske
         ruler = CriteriaSet((Criterion("Slows down", 100),), writer_identity(config.criteria, "peregrm"))
         rows = [replace(one, criteria={"resonation": (ruler,)}) for one in read_examples(tmp_path / "set", "test")]
         replace_rows(tmp_path / "set", "test", rows)
-        with pytest.raises(MixedJudgesError):
+        with pytest.raises(MixedJudgesError, match="were written by the writer"):
             await run_evaluation(config, shared_embedder())
         assert not server.requests
+
+
+async def test_an_evaluation_refuses_when_nothing_tells_who_wrote_the_rulers_of_training(tmp_path: Path) -> None:
+    write_set(tmp_path / "set", examples(40))
+    async with ScriptedServer(models=("base", "trained", "judge", "writer")) as server:
+        config = config_of(tmp_path, server, training_writer="")
+        with pytest.raises(MixedJudgesError, match='set training_writer, to "nobody"'):
+            await run_evaluation(config, shared_embedder())
+        unnamed = CriteriaSet((Criterion("Slows down", 100),), "")
+        rows = [replace(one, criteria={"resonation": (unnamed,)}) for one in read_examples(tmp_path / "set", "test")]
+        replace_rows(tmp_path / "set", "test", rows)
+        with pytest.raises(MixedJudgesError, match="nothing tells"):
+            await run_evaluation(config_of(tmp_path, server), shared_embedder())
+        assert not server.requests
+
+
+async def test_criteria_of_people_and_more_rounds_stand_beside_written_ones(tmp_path: Path) -> None:
+    write_set(tmp_path / "set", examples(40))
+    people = tmp_path / "people.json"
+    people.write_text(json.dumps({name: [["Stays with them", 60], ["Asks first", 40]] for name in DIMENSIONS}))
+    async with ScriptedServer(default=lambda r: (judge if r.json["model"] in ("judge", "writer") else policy)(r),
+                              models=("base", "trained", "judge", "writer")) as server:  # fmt: skip
+        one = {"endpoint": {"base_url": server.base_url, "model": "judge"}, "tries": 1, "rounds": 1}
+        judges = {"main": {"judge": one}, "four": {"judge": {**one, "rounds": 4}},
+                  "people": {"judge": one, "criteria_file": str(people)}}  # fmt: skip
+        config = config_of(tmp_path, server, judges=judges, policies={"base": _only(server)})
+        report = await run_evaluation(config, shared_embedder())
+    found = [(one["judge"], one["rounds"], one["rulers"]) for one in report["results"]]
+    assert found == [("main", 1, "written"), ("four", 4, "written"), ("people", 1, "people")]
+    assert report["criteria_cost"]["people"]["test"]["calls"] == 0
+    assert len({tuple(one["identity"]) for one in report["results"]}) == 3
 
 
 def test_mismatched_memories_are_always_those_of_another_person() -> None:

@@ -32,8 +32,7 @@ def evaluate(
         settings = load_evaluate_config(config)
         embedder = Embedder(EmbedderConfig(), MemoryConfig().home / "models")
         report = asyncio.run(run_evaluation(settings, embedder, Progress))
-        files = [*write(report, settings), settings.out / "results.png"]
-        plot(report, files[-1])
+        files = [*write(report, settings), *plot(report, settings.out)]
     except TrainingError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error

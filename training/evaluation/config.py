@@ -13,6 +13,9 @@ from training.example import Split
 from training.peregrm.config import JudgeConfig, PoolConfig
 from training.read_config import read_config
 
+NOBODY = "nobody"
+"""As `training_writer`: no policy was trained under written rulers."""
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +57,7 @@ class EvaluateConfig(_Table):
     limit: int | None = Field(default=None, ge=1)
     """At most so many questions of each split."""
     training_writer: str = ""
-    """Who wrote the rulers of training, where the rows do not tell."""
+    """Who wrote the rulers of training, where the rows do not tell; `nobody` where none were written."""
     criteria: PoolConfig | None = None
     policies: dict[str, PolicyConfig] = Field(min_length=1)
     judges: dict[str, JudgeEntry] = Field(min_length=1)

@@ -20,6 +20,7 @@ from training.caller import Caller
 from training.calls import Answer, Call, CallError
 from training.errors import DatasetError
 from training.evaluation.config import PolicyConfig
+from training.evaluation.cost import Cost, given
 from training.example import Example
 from training.peregrm.case import Reply
 from training.peregrm.fence import line
@@ -43,18 +44,6 @@ class Answered:
     reason: str = ""
     memories: int = 0
     """In the prompt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What the replies of a policy took, summaries included, as the server counted when it was asked."""
-
-    calls: int
-    cached: int
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-    price: float
 
 
 class Policy:
@@ -157,7 +146,7 @@ async def answers(
             return found
 
         found = await asyncio.gather(*(one(*pair) for pair in zip(examples, donors, strict=True)))
-    return found, _cost(config, policy.given)
+    return found, given(policy.given, config.endpoint)
 
 
 def mismatched(examples: Sequence[Example], seed: int) -> list[Example]:
@@ -192,11 +181,3 @@ def _history(example: Example) -> list[Turn]:
         Turn(f"t{place}", example.id, "user" if one["role"] == "user" else "assistant", one["content"])
         for place, one in enumerate(earlier)
     ]
-
-
-def _cost(config: PolicyConfig, given: Sequence[Answer]) -> Cost:
-    prompt, completion = sum(one.prompt_tokens for one in given), sum(one.completion_tokens for one in given)
-    endpoint = config.endpoint
-    price = prompt * endpoint.price_per_million_prompt + completion * endpoint.price_per_million_completion
-    cached = sum(one.from_cache for one in given)
-    return Cost(len(given), cached, prompt, completion, sum(one.seconds for one in given), price / 1e6)

@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.errors import DatasetError, InputFileError
-from training.evaluation.config import EvaluateConfig, JudgeEntry
+from training.evaluation.config import NOBODY, EvaluateConfig, JudgeEntry
+from training.evaluation.cost import Cost, spent
 from training.example import DIMENSIONS, CriteriaSet, Criterion, Dimension, Example
 from training.peregrm.criteria import PoolWriter, writer_identity
 from training.peregrm.drawing import draw
-from training.peregrm.verdict import identity, require_other_writer
+from training.peregrm.verdict import MixedJudgesError, identity, require_other_writer
 
 Fixed = Mapping[str, Mapping[str, Sequence[CriteriaSet]]]
 """The rulers of each dimension, by example."""
@@ -27,13 +28,19 @@ def check_writers(config: EvaluateConfig, entry: JudgeEntry, examples: Sequence[
     """Refuse rulers that the writer of training's rulers writes.
 
     Raises:
-        MixedJudgesError: the writers are the same.
+        MixedJudgesError: the writers are the same, or it is not known who wrote those of training.
     """
     if entry.criteria_file is not None or config.criteria is None:
         return
     writer = writer_identity(config.criteria, entry.judge.preset)
     trained = {one.writer for example in examples for sets in example.criteria.values() for one in sets}
-    for training in sorted(trained | ({config.training_writer} - {""})):
+    trained |= {config.training_writer} if config.training_writer else set()
+    if not trained or "" in trained:
+        raise MixedJudgesError(
+            "nothing tells who wrote the rulers that the policies were trained under: write them into the data set"
+            f' with `attune-train criteria`, or set training_writer, to "{NOBODY}" where nothing was trained under any'
+        )
+    for training in sorted(trained - {NOBODY}):
         require_other_writer(training, writer)
 
 
@@ -43,8 +50,8 @@ async def rulers(
     examples: Sequence[Example],
     cache: Path,
     done: Callable[[int, int], None] = lambda _done, _of: None,
-) -> Fixed:
-    """Return the rulers of every example that has some.
+) -> tuple[Fixed, Cost]:
+    """Return the rulers of every example that has some, and what writing them took.
 
     Raises:
         InputFileError: the file of criteria cannot be used.
@@ -53,7 +60,7 @@ async def rulers(
     if entry.criteria_file is not None:
         fixed: dict[str, Sequence[CriteriaSet]] = {}
         fixed.update({str(name): sets for name, sets in read_criteria(entry.criteria_file).items()})
-        return {example.id: fixed for example in examples}
+        return {example.id: fixed for example in examples}, Cost()
     judge = entry.judge.model_copy(update={"criteria": config.criteria, "seed": config.seed})
     found: dict[str, Mapping[str, Sequence[CriteriaSet]]] = {}
     seen = 0
@@ -71,7 +78,8 @@ async def rulers(
             done(seen, len(examples))
 
         await asyncio.gather(*(one(example) for example in examples))
-    return found
+        cost = spent(writer.accounts, writer.config.endpoint)
+    return found, cost
 
 
 def read_criteria(path: Path) -> dict[Dimension, tuple[CriteriaSet, ...]]:

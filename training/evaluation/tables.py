@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluation.config import EvaluateConfig
+from training.example import DIMENSIONS
 
 _SHORT = {"resonation": "Res", "expression": "Exp", "reception": "Rec", "average": "Average"}
 _HEAD = ("judge", "split", "policy", *_SHORT.values(), "difference to baseline", "scored", "unscored", "memories")
 _COST = ("prompt_tokens", "completion_tokens", "seconds", "price")
+_JUDGED = ("calls", "cached", *_COST)
+_WRITERS = {"written": "a model", "people": "people"}
 
 
 def write(report: Mapping[str, Any], config: EvaluateConfig) -> list[Path]:
@@ -46,24 +49,49 @@ def page(report: Mapping[str, Any]) -> str:
                 for one in report["results"]
             ],
         ),
+        "\n## Rounds and the origin of the criteria\n",
+        _markdown(
+            ("judge", "K", "criteria of", "split", "policy", "Average", "difference to baseline"),
+            [
+                [one["judge"], str(one["rounds"]), _WRITERS[one["rulers"]], *_which(one)[1:], *_average(one)]
+                for one in sorted(report["results"], key=lambda one: (one["split"], one["policy"], one["rounds"]))
+            ],
+        ),
         "\n## Cost of the replies\n",
         _markdown(
             ("judge", "split", "policy", "Average", *_COST),
-            [
-                [*_which(one), _shown(one["means"]["average"]), *(f"{one['cost'][name]:.6g}" for name in _COST)]
-                for one in report["results"]
-            ],
+            [[*_which(one), _shown(one["means"]["average"]), *_costs(one["cost"], _COST)] for one in report["results"]],
         ),
+        "\n## Cost of judging, in this run\n",
+        _markdown(("judge", "split", "of", *_JUDGED), _judged(report)),
     ]
     return "\n".join(parts) + "\n"
 
 
+def _judged(report: Mapping[str, Any]) -> list[list[str]]:
+    criteria = [
+        [judge, split, "criteria", *_costs(cost, _JUDGED)]
+        for judge, by_split in report["criteria_cost"].items()
+        for split, cost in by_split.items()
+    ]
+    return [*criteria, *([*_which(one), *_costs(one["judge_cost"], _JUDGED)] for one in report["results"])]
+
+
+def _costs(cost: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    return [f"{cost[name]:.6g}" for name in names]
+
+
+def _average(one: Mapping[str, Any]) -> list[str]:
+    difference = one["difference"]
+    return [_shown(one["means"]["average"]), "baseline" if difference is None else _shown(difference["average"])]
+
+
 def _row(one: Mapping[str, Any]) -> list[str]:
-    average, difference = one["means"]["average"], one["difference"]
+    average = one["means"]["average"]
     return [
         *_which(one),
-        *(_shown(one["means"][name]) for name in _SHORT),
-        "baseline" if difference is None else _shown(difference["average"]),
+        *(_shown(one["means"][name]) for name in DIMENSIONS),
+        *_average(one),
         str(average["scored"] if average else 0),
         str(sum(one["unscored"].values())),
         f"{one['memories_in_prompt']:.1f}",

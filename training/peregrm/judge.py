@@ -18,6 +18,7 @@ from memory.template import load
 from training.call_accounts import Account
 from training.caller import Caller
 from training.calls import Answer, Call, CallError
+from training.errors import DatasetError
 from training.peregrm.case import Case, Reply
 from training.peregrm.config import JudgeConfig
 from training.peregrm.prompts import BYSTANDER, LAYOUT, PACKAGE, PROMPTS, Question, Rulers, Scores, questions
@@ -93,10 +94,12 @@ class Judge:
 
         Raises:
             MixedJudgesError: the rulers have several writers.
+            DatasetError: a dimension that is measured with rulers has none, or nobody wrote them.
         """
         writers = {ruler.writer for sets in rulers.values() for ruler in sets}
         if len(writers) > 1:
             raise MixedJudgesError(f"the rulers of {case.id} have {len(writers)} writers; write its criteria again")
+        self._need(case, rulers)
         begun = time.monotonic()
         asked = questions(case, reply, rulers, self.config)
         results = await asyncio.gather(*(self._answered(question, case, turn) for question in asked))
@@ -107,6 +110,17 @@ class Judge:
         return self._verdict(
             [result.scores for result in results if isinstance(result, _Success)], writers, calls, seconds
         )
+
+    def _need(self, case: Case, rulers: Rulers) -> None:
+        preset = load_rubric().presets[self.config.preset]
+        if self.config.mode == "paper" or not preset.criteria:
+            return
+        for name in preset.dimensions:
+            if not rulers.get(name) or not all(ruler.criteria and ruler.writer for ruler in rulers[name]):
+                raise DatasetError(
+                    f"example {case.id} has no rulers for {name}, or empty ones; write them with"
+                    " `attune-train criteria`"
+                )
 
     def _verdict(self, found: list[Scores], writers: set[str], calls: int, seconds: float) -> Verdict:
         rubric = load_rubric()

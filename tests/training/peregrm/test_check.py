@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.fakes.judging import Grade, config_of, grading
 from tests.fakes.scripted_answers import error
@@ -15,7 +17,7 @@ from training.endpoint import Endpoint
 from training.errors import JudgeCheckError
 from training.peregrm.check import CheckResult, require_pass, run_check, store
 from training.peregrm.check_report import page
-from training.peregrm.config import CheckConfig, JudgeConfig
+from training.peregrm.config import CheckConfig, JudgeConfig, load_judge_config
 from training.peregrm.judge import judge_identity
 from training.peregrm.probes import GOOD, LONGER, load_trials
 
@@ -124,15 +126,39 @@ def test_the_probes_hold_what_they_are_named_for() -> None:
         assert len(by_kind) == 13
 
 
-def test_the_command_writes_the_report_and_says_with_its_status_whether_the_judge_passed(tmp_path: Path) -> None:
+def judged(config: Path, base_url: str, report: Path) -> Result:
+    """Run the command against the judge at `base_url`."""
     from training.cli import app
 
-    path = tmp_path / "judge.toml"
-    path.write_text(
-        "[endpoint]\nbase_url = 'http://127.0.0.1:9/v1'\nmodel = 'm'\nretries = 0\n[check]\nrepetitions = 2\n",
+    config.write_text(
+        f"calls = 'all_in_one'\n[endpoint]\nbase_url = '{base_url}'\nmodel = 'scripted'\nretries = 0\n"
+        "[check]\nrepetitions = 2\n",
         encoding="utf-8",
     )
-    done = CliRunner().invoke(app, ["judge-check", "--config", str(path), "--report", str(tmp_path / "r.json")])
+    return CliRunner().invoke(app, ["judge-check", "--config", str(config), "--report", str(report)])
+
+
+@pytest.mark.parametrize(("hack", "status"), [(None, 0), ("generic sympathy", 1)])
+async def test_the_command_says_with_its_status_whether_the_judge_passed_and_keeps_the_report(
+    tmp_path: Path, hack: str | None, status: int
+) -> None:
+    report = tmp_path / "r.json"
+    async with ScriptedServer(default=grading(falling_for(hack))) as server:
+        done = await asyncio.to_thread(judged, tmp_path / "judge.toml", server.base_url, report)
+    assert done.exit_code == status, done.stderr
+    kept = json.loads(report.read_text(encoding="utf-8"))
+    assert (kept["passed"], [fault.split(":")[0] for fault in kept["faults"]]) == (status == 0, [hack] * status)
+    assert done.stdout.strip() == report.with_suffix(".md").read_text(encoding="utf-8").strip()
+    config = load_judge_config(tmp_path / "judge.toml")
+    if status:
+        with pytest.raises(JudgeCheckError, match="generic sympathy"):
+            require_pass(config, report)
+    else:
+        require_pass(config, report)
+
+
+def test_the_command_says_with_another_status_that_there_is_no_judge(tmp_path: Path) -> None:
+    done = judged(tmp_path / "judge.toml", "http://127.0.0.1:9/v1", tmp_path / "r.json")
     assert done.exit_code == 2 and "nothing answers" in done.stderr
     assert not (tmp_path / "r.json").exists()
     assert done.stdout == ""

@@ -14,7 +14,8 @@ import pytest
 from tests.fakes.judging import DIMENSIONS, config_of, dimension_in, example, grading, ruler
 from tests.fakes.scripted_answers import Scripted, cut_after, drop, error, reply
 from tests.fakes.scripted_server import Recorded, ScriptedServer
-from training.example import CriteriaSet
+from training.errors import DatasetError
+from training.example import CriteriaSet, Criterion
 from training.peregrm.arithmetic import reward
 from training.peregrm.case import Case, Reply
 from training.peregrm.drawing import draw
@@ -50,6 +51,17 @@ async def test_a_reply_is_scored_in_every_form_with_so_many_calls(form: dict[str
     assert {len(scores) for scores in verdict.rounds.values()} == {4}
     assert verdict.bystander is not None and set(verdict.bystander.values()) == {12.0}
     assert verdict.calls == len(server.chats) == calls
+
+
+@pytest.mark.parametrize("broken", [(), (CriteriaSet((), "w"),), (CriteriaSet((Criterion("Waits", 100),), ""),)])
+async def test_a_dimension_without_rulers_or_without_their_writer_is_refused_and_nothing_is_asked(
+    broken: tuple[CriteriaSet, ...],
+) -> None:
+    async with ScriptedServer() as server, Judge.open(config_of(server.base_url)) as judge:
+        for rulers_of in ({}, {**rulers(), "reception": broken}):
+            with pytest.raises(DatasetError, match="attune-train criteria"):
+                await judge.score(Case.of(example()), Reply.of(TEXT), rulers_of)
+        assert not server.chats
 
 
 RECORDED = {

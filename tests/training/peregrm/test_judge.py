@@ -54,13 +54,13 @@ async def test_a_reply_is_scored_in_every_form_with_so_many_calls(form: dict[str
 
 
 @pytest.mark.parametrize("broken", [(), (CriteriaSet((), "w"),), (CriteriaSet((Criterion("Waits", 100),), ""),)])
-async def test_a_dimension_without_rulers_or_without_their_writer_is_refused_and_nothing_is_asked(
+async def test_dimensions_without_rulers_or_without_their_writer_are_refused_and_nothing_is_asked(
     broken: tuple[CriteriaSet, ...],
 ) -> None:
     async with ScriptedServer() as server, Judge.open(config_of(server.base_url)) as judge:
-        for rulers_of in ({}, {**rulers(), "reception": broken}):
+        for empty in ({}, dict.fromkeys(DIMENSIONS, broken)):
             with pytest.raises(DatasetError, match="attune-train criteria"):
-                await judge.score(Case.of(example()), Reply.of(TEXT), rulers_of)
+                await judge.score(Case.of(example()), Reply.of(TEXT), empty)
         assert not server.chats
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from assistant import sse, wire
 from assistant.auth import PersonId, Runtimes
 from assistant.chat import Submission
-from assistant.errors import AttuneError, NotFoundError, error_from
+from assistant.errors import AttuneError, InvalidRequestError, NotFoundError, error_from
 from assistant.runtime import Runtime
 from assistant.shown import wire_message
 from assistant.submit import submit
@@ -35,11 +35,20 @@ async def list_messages(
     cursor: Cursor = None,
     limit: Limit = 100,
     leaf: Annotated[wire.Text | None, Query(max_length=128)] = None,
+    newest: bool = False,
+    before: Cursor = None,
 ) -> wire.MessagePage:
-    """List the messages of a conversation, oldest first; `leaf`, any message, follows the branch through it."""
-    messages, following = await runtime.ledger.messages.list(
-        person, conversation_id, after=cursor, limit=limit, leaf=leaf
-    )
+    """List the messages of a conversation, oldest first; `leaf`, any message, follows the branch through it.
+
+    `newest` begins with the page at its end; `before`, the `previous_cursor` of a page, goes on towards its beginning.
+    """
+    if cursor is not None and (newest or before is not None):
+        raise InvalidRequestError("cursor goes on, before goes back: pass one of them", param="cursor")
+    book = runtime.ledger.messages
+    if newest or before is not None:
+        messages, previous = await book.before(person, conversation_id, before, limit=limit, leaf=leaf)
+        return wire.MessagePage(data=await read_messages(runtime, person, messages), previous_cursor=previous)
+    messages, following = await book.list(person, conversation_id, after=cursor, limit=limit, leaf=leaf)
     return wire.MessagePage(data=await read_messages(runtime, person, messages), next_cursor=following)
 
 

@@ -82,6 +82,9 @@ class MessagePage(Response):
 
     data: list[Message]
     next_cursor: str | None = None
+    """What stands after it; None at the end, and where the page was asked for from the end."""
+    previous_cursor: str | None = None
+    """What stands before it, for `before`; only where the page was asked for from the end."""
 
 
 class NewMessage(Request):

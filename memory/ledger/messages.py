@@ -38,6 +38,7 @@ from memory.ledger.tree import (
     newest_leaf_below,
     newest_leaf_id,
     parent_for,
+    parent_named,
     path_query,
     place_of,
     read_path,
@@ -205,6 +206,32 @@ class Messages:
             rows = (await connection.execute(query)).all()
         page = [message_of(row) for row in rows[:limit]]
         return page, to_cursor(page[-1].id) if len(rows) > limit else None
+
+    async def before(
+        self,
+        person_id: str,
+        conversation_id: str,
+        cursor: str | None = None,
+        limit: int = 100,
+        leaf: str | None = None,
+    ) -> tuple[builtins.list[Message], str | None]:
+        """Return the end of the conversation as it stands, oldest first, and the cursor of the page before it.
+
+        With that cursor, return the page before, on the same branch. It costs its own length only.
+
+        Raises:
+            NotFoundError: as `list`.
+            InvalidCursorError: `cursor` is no cursor of such a list.
+        """
+        async with self._database.reading() as connection:
+            await get_conversation(connection, person_id, conversation_id)
+            if cursor is None:
+                end = await _end_of(connection, person_id, conversation_id, leaf)
+            else:
+                end = await parent_named(connection, conversation_id, cursor)
+            page = [] if end is None else await read_path(connection, person_id, end, limit + 1)
+        shown = page[-limit:]
+        return shown, to_cursor(shown[0].id) if len(page) > limit else None
 
     async def recent(self, person_id: str, conversation_id: str, limit: int = 100) -> builtins.list[Message]:
         """Return the end of the conversation as it stands, oldest first.

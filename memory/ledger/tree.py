@@ -111,8 +111,21 @@ async def place_of(connection: AsyncConnection, conversation_id: str, cursor: st
     Raises:
         InvalidCursorError: it names none of this conversation.
     """
+    return int((await _named(connection, conversation_id, cursor)).seq)
+
+
+async def parent_named(connection: AsyncConnection, conversation_id: str, cursor: str) -> str | None:
+    """Return the id of what stands before the message that a cursor names; None where that is a root.
+
+    Raises:
+        InvalidCursorError: it names none of this conversation.
+    """
+    return (await _named(connection, conversation_id, cursor)).parent_id  # type: ignore[no-any-return]
+
+
+async def _named(connection: AsyncConnection, conversation_id: str, cursor: str) -> Row[Any]:
     named = (_messages.c.conversation_id == conversation_id, _messages.c.id == from_cursor(cursor, 1)[0])
-    seq = (await connection.execute(select(_messages.c.seq).where(*named))).scalar_one_or_none()
-    if seq is None:
+    row = (await connection.execute(select(_messages.c.seq, _messages.c.parent_id).where(*named))).one_or_none()
+    if row is None:
         raise InvalidCursorError
-    return int(seq)
+    return row

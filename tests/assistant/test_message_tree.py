@@ -187,3 +187,22 @@ async def test_a_failed_message_sent_again_waits_for_the_one_that_is_being_answe
     gate.open()
     assert (await second).status_code == 200
     assert (await backend.say(conversation, "first")).status_code == 200
+
+
+async def test_a_conversation_is_read_from_its_end_page_by_page(backend: Backend, model: ScriptedModel) -> None:
+    conversation = await backend.conversation()
+    model.replies.extend(["One.", "Two.", "Three."])
+    for text in ("1", "2", "3"):
+        await turn(backend, conversation, text)
+    path = f"/v1/conversations/{conversation}/messages"
+    pages: list[list[str]] = []
+    query: dict[str, str] = {"newest": "true"}
+    while query:
+        page = (await backend.client.get(path, params={"limit": "4", **query})).json()
+        pages.append([message["text"] for message in page["data"]])
+        assert page["next_cursor"] is None
+        query = {"before": page["previous_cursor"]} if page["previous_cursor"] else {}
+    assert pages == [["2", "Two.", "3", "Three."], ["1", "One."]]
+    first = (await backend.client.get(path, params={"limit": "4"})).json()
+    both = await backend.client.get(path, params={"cursor": first["next_cursor"], "newest": "true"})
+    assert (both.status_code, both.json()["error"]["param"]) == (422, "cursor")

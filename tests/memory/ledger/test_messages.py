@@ -83,12 +83,15 @@ async def test_a_cursor_that_is_none_or_of_elsewhere_is_refused(
     for cursor in ("x", elsewhere):
         with pytest.raises(InvalidCursorError):
             await ledger.messages.list(person.id, conversation.id, cursor)
+        with pytest.raises(InvalidCursorError):
+            await ledger.messages.before(person.id, conversation.id, cursor)
 
 
 async def test_an_empty_conversation_has_no_messages(
     ledger: Ledger, person: Person, conversation: Conversation
 ) -> None:
     assert await ledger.messages.list(person.id, conversation.id) == ([], None)
+    assert await ledger.messages.before(person.id, conversation.id) == ([], None)
     assert await ledger.messages.recent(person.id, conversation.id) == []
 
 

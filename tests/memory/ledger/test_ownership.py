@@ -83,6 +83,8 @@ REFUSED: dict[str, Attempt] = {
     "messages.get": lambda book, me, it: book.messages.get(me, it.question),
     "messages.list": lambda book, me, it: book.messages.list(me, it.conversation),
     "messages.list leaf": lambda book, me, it: book.messages.list(me, it.conversation, leaf=it.question),
+    "messages.before": lambda book, me, it: book.messages.before(me, it.conversation),
+    "messages.before leaf": lambda book, me, it: book.messages.before(me, it.conversation, leaf=it.question),
     "messages.recent": lambda book, me, it: book.messages.recent(me, it.conversation),
     "messages.path": lambda book, me, it: book.messages.path(me, it.reply),
     "messages.children": lambda book, me, it: book.messages.children(me, it.question),

@@ -50,6 +50,15 @@ async def test_paths_children_and_leaf_are_those_of_the_tree_that_was_built(
         if cursor is None:
             break
     assert seen == ancestors(built[-1])
+    for leaf in (None, built[0].id):
+        back, cursor = [], None
+        while True:
+            page, cursor = await ledger.messages.before(person.id, conversation.id, cursor, limit, leaf)
+            assert len(page) == limit or cursor is None
+            back = [*page, *back]
+            if cursor is None:
+                break
+        assert (back, None) == await ledger.messages.list(person.id, conversation.id, None, 100, leaf)
 
 
 async def test_a_branch_is_followed_from_any_of_its_messages_to_its_end(

@@ -21,8 +21,11 @@ from training.peregrm.config import JUDGE_VARIABLE
 from training.preflight import check
 from training.steps import Step, next_file, read_steps, steps_of
 from training.stops import reason_to_stop
+from training.timeline import TIMELINE_VARIABLE
 from training.verl_settings import overrides, reference
 
+TIMELINE = "timeline.jsonl"
+"""In a run's directory: when each rollout was written and judged."""
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -151,6 +154,7 @@ def _environment(config: GrpoConfig, metrics: Path) -> dict[str, str]:
         "VERL_FILE_LOGGER_PATH": str(metrics),
         "TENSORBOARD_DIR": str(out / "tensorboard"),
         JUDGE_VARIABLE: str(config.attune.judge.absolute()),
+        TIMELINE_VARIABLE: str(out / TIMELINE),
     }
     return {**(cpu_environment(CHECKOUT) if config.attune.device == "cpu" else {}), **ours}
 

@@ -42,10 +42,13 @@ def grpo(
 
     from training.curves import plot
     from training.errors import TrainingError
-    from training.grpo import command, train
+    from training.grpo import TIMELINE, command, train
     from training.grpo_config import load_grpo_config
+    from training.peregrm.config import load_judge_config
     from training.preflight import check
     from training.steps import read_steps
+    from training.timeline import plot as plot_timeline
+    from training.timeline import read_timeline, table
 
     try:
         loaded = load_grpo_config(config)
@@ -56,8 +59,12 @@ def grpo(
             typer.echo(shlex.join(command(loaded)))
             raise typer.Exit(1 if found else 0)
         run = train(loaded, _say)
-        picture = loaded.attune.out / "curves.png"
-        plot(read_steps(loaded.attune.out.absolute()), picture)
+        picture, steps = loaded.attune.out / "curves.png", read_steps(loaded.attune.out.absolute())
+        plot(steps, picture)
+        if judged := read_timeline(loaded.attune.out / TIMELINE):
+            rounds = load_judge_config(loaded.attune.judge).rounds
+            (loaded.attune.out / "cost.md").write_text(table(judged, steps, rounds) + "\n", encoding="utf-8")
+            plot_timeline(judged, steps, loaded.attune.out / "timeline.png")
     except TrainingError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error

@@ -18,6 +18,7 @@ _GIB = 1024**3
 _SPLITS: tuple[Split, ...] = ("train", "test")
 _TRAINED_BYTES = 18
 """A parameter that is trained: weight, gradient and two moments in 32 bits, and the copy that vLLM serves."""
+_PLAIN = "That sounds hard. What would help you most right now?"
 _FROZEN_BYTES = 4
 """A parameter under LoRA: one copy to train through and one that vLLM serves, in 16 bits."""
 
@@ -155,7 +156,7 @@ def _tokens(model: str, template: Mapping[str, Any]) -> Any:
 
 def _judge(config: GrpoConfig) -> Iterator[str]:
     from training.errors import TrainingError
-    from training.peregrm.check import require_pass
+    from training.peregrm.check import gives_all_the_same, require_pass
     from training.peregrm.config import load_judge_config
 
     try:
@@ -170,6 +171,45 @@ def _judge(config: GrpoConfig) -> Iterator[str]:
             require_pass(judge)
         except TrainingError as error:
             yield str(error)
+    if gives_all_the_same(judge):
+        yield (
+            f"the judge gave every reply of its check the same reward ({judge.check.report}), which teaches nothing: "
+            "choose another judge, and run `attune-train judge-check`"
+        )
+    elif not problem:
+        yield from _scores(config)
+
+
+def _scores(config: GrpoConfig) -> Iterator[str]:
+    """Judge a plain reply to a few rows just as verl will, so that a judge who can score nothing is known now."""
+    import asyncio
+    from itertools import islice
+
+    from training.errors import TrainingError
+    from training.personaemp.dataset import read_examples
+    from training.reward import close, compute_score
+
+    run = config.attune
+
+    async def tried() -> list[dict[str, float]]:
+        rows = [one.row(number)["extra_info"] for number, one in enumerate(islice(read_examples(run.data, "train"), 3))]
+        try:
+            return [
+                await compute_score(solution_str=_PLAIN, extra_info=row, judge_config=str(run.judge)) for row in rows
+            ]
+        finally:
+            await close()
+
+    try:
+        found = asyncio.run(tried())
+    except TrainingError as error:
+        yield str(error)
+        return
+    if found and all(one["unscored"] for one in found):
+        yield (
+            f"the judge left all {len(found)} trial replies to rows of {run.data} unscored, the warnings above say "
+            f"why: mend {run.judge} or its server, then run `attune-train judge-check`"
+        )
 
 
 def unreachable(base_url: str) -> str | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -28,6 +29,7 @@ from training.peregrm.judge import Judge
 from training.peregrm.rubric import load_rubric
 from training.peregrm.style import style
 from training.peregrm.verdict import Unscored, Verdict
+from training.timeline import Judged, note
 
 STEP = "global_steps"
 """The key of `extra_info` that `training.verl_manager` puts the training step under; it decides the rulers."""
@@ -50,7 +52,7 @@ async def compute_score(
     Raises:
         TrainingError: the configuration, or the row, cannot be judged by; no other rollout could be.
     """
-    path = judge_path(judge_config)
+    written_at, path = time.time(), judge_path(judge_config)
     judge = await _opened(path)
     config, reply = judge.config, Reply.of(solution_str)
     case = Case.of_row(extra_info)
@@ -65,6 +67,8 @@ async def compute_score(
     if config.check.second is not None and extra_info.get("split") != "train":
         again = await (await _opened(path, second=True)).score(case, reply, rulers)
         found["second"] = math.nan if isinstance(again, Unscored) else earned(again, config).value
+    if extra_info.get("split") == "train":
+        note(Judged(int(extra_info.get(STEP, 0)), written_at, time.time(), outcome.calls))
     return found
 
 

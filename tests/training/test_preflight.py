@@ -9,11 +9,16 @@ import pytest
 import yaml
 
 from tests.fakes.examples import examples
+from tests.fakes.judging import DIMENSIONS, grading, ruler
+from tests.fakes.scripted_answers import reply
 from tests.fakes.scripted_server import ScriptedServer
 from training.errors import ConfigError
 from training.example import PromptMessage
 from training.grpo import command, train
 from training.grpo_config import GrpoConfig, load_grpo_config
+from training.peregrm.check import run_check, store
+from training.peregrm.config import JudgeConfig, load_judge_config
+from training.peregrm.probes import load_trials
 from training.personaemp.dataset import Writer, path_of
 from training.personaemp.identity import Identity
 from training.personaemp.manifest import BuildInfo
@@ -49,7 +54,8 @@ def write(directory: Path, prompt: tuple[PromptMessage, ...] = PROMPT) -> Path:
     """Write a data set of sixty people."""
     with Writer.open(directory, IDENTITY) as writer:
         for one in examples(60, each=1):
-            writer.add(replace(one, prompt=prompt))
+            rulers = {name: tuple(ruler(name, n) for n in range(4)) for name in DIMENSIONS}
+            writer.add(replace(one, prompt=prompt, criteria=rulers))
         writer.finish(SplitRule(ood=False), BuildInfo())
     return directory
 
@@ -95,10 +101,46 @@ def test_every_run_of_the_project_is_read_and_names_its_command(name: str) -> No
     assert f"attune-train grpo --config configs/{name}" in (CONFIGS / name).read_text(encoding="utf-8")
 
 
-async def test_with_a_judge_that_answers_nothing_is_wrong(config: GrpoConfig) -> None:
-    async with ScriptedServer() as server:
-        config.attune.judge.write_text(f'[endpoint]\nmodel = "scripted"\nbase_url = "{server.base_url}"\n')
+def judged_by(config: GrpoConfig, server: ScriptedServer) -> JudgeConfig:
+    """Name a server's judge in the run; what its check finds lies beside its file."""
+    report = config.attune.judge.with_name("check.json")
+    config.attune.judge.write_text(
+        f'rounds = 1\ntries = 1\n[endpoint]\nmodel = "scripted"\nbase_url = "{server.base_url}"\nretries = 0\n'
+        f'reasks = 0\n[check]\nrepetitions = 2\nreport = "{report}"\n'
+    )
+    return load_judge_config(config.attune.judge)
+
+
+async def test_with_a_judge_that_scores_nothing_is_wrong(config: GrpoConfig) -> None:
+    async with ScriptedServer(default=grading(lambda *_: 0.5)) as server:
+        judged_by(config, server)
         assert await asyncio.to_thread(check, config) == ()
+
+
+async def test_a_judge_that_can_score_nothing_is_said_before_a_gpu_is_taken(config: GrpoConfig) -> None:
+    async with ScriptedServer(default=reply("I would rather not say.")) as server:
+        judged_by(config, server)
+        [problem] = await asyncio.to_thread(check, config)
+    assert "left all 3 trial replies" in problem and "attune-train judge-check" in problem
+
+
+async def test_rows_without_rulers_are_said_before_a_gpu_is_taken(config: GrpoConfig, tmp_path: Path) -> None:
+    with Writer.open(tmp_path / "bare", IDENTITY) as writer:
+        for one in examples(30, each=1):
+            writer.add(one)
+        writer.finish(SplitRule(ood=False), BuildInfo())
+    async with ScriptedServer(default=grading(lambda *_: 0.5)) as server:
+        judged_by(config, server)
+        [problem] = await asyncio.to_thread(check, changed(config, "attune.data", tmp_path / "bare"))
+    assert "attune-train criteria" in problem
+
+
+async def test_a_judge_that_rewards_everything_alike_is_said_before_a_gpu_is_taken(config: GrpoConfig) -> None:
+    async with ScriptedServer(default=grading(lambda *_: 0.5)) as server:
+        judge = judged_by(config, server)
+        store(await run_check(judge, load_trials()[:1]), judge.check.report)
+        [problem] = await asyncio.to_thread(check, config)
+    assert "the same reward" in problem and "choose another judge" in problem
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`attune-train sft` with the real verl on the CPU: a teacher's replies are learned and what came of it is described."""
+"""`attune-train sft` with the real verl on the CPU: a teacher's replies are learned, and what came of it registers."""
 
 from __future__ import annotations
 

@@ -122,6 +122,16 @@ def require_pass(config: JudgeConfig, path: Path | None = None) -> None:
         raise JudgeCheckError(f"the judge failed its check: {'; '.join(map(str, faults))}; choose another, or {again}")
 
 
+def gives_all_the_same(config: JudgeConfig, path: Path | None = None) -> bool:
+    """Say whether this very judge was checked and gave every reply, good or bad, the same reward."""
+    try:
+        kept = json.loads((path or config.check.report).read_text(encoding="utf-8"))
+        rewards = {float(reward) for probe in kept["probes"] for reward in probe["rewards"]}
+        return bool(kept["judge"] == judge_identity(config)) and len(rewards) == 1
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def store(result: CheckResult, path: Path) -> None:
     """Keep a result where `require_pass` looks for it."""
     path.parent.mkdir(parents=True, exist_ok=True)

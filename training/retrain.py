@@ -25,7 +25,8 @@ from training.retraining.collect import Held, held
 from training.retraining.config import RetrainConfig
 from training.retraining.journal import Entry, Inputs, Journal, digest
 from training.retraining.road import Road
-from training.retraining.steps import STEPS, NotYetError, Step
+from training.retraining.step import NotYetError, Step
+from training.retraining.steps import STEPS
 
 Say = Callable[[str], None]
 

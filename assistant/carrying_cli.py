@@ -87,6 +87,8 @@ def _import(format: Format, file: Path, user: str | None, as_json: bool, config:
             everybody = format == "jsonl" and user is None
             path = "/v1/admin/import/jsonl" if everybody else f"/v1/me/import?format={format}"
             headers = {"x-user-id": user} if user else {}
+            if user:
+                _make_sure_of(remote, user)
             with file.open("rb") as content:
                 for last in remote.steps(path, iter(lambda: content.read(1 << 16), b""), headers):
                     show(last)
@@ -102,6 +104,21 @@ def _import(format: Format, file: Path, user: str | None, as_json: bool, config:
             typer.echo(f"{name.replace('_', ' '):15} {value}")
     if brought.skipped and not (brought.conversations or brought.already_there):
         raise AttuneError(f"nothing in {file} could be read as {format}; nothing was imported")
+
+
+def _make_sure_of(remote: Remote, user: str) -> None:
+    """Have the running backend know somebody of this name, as the import without one does."""
+    import httpx
+
+    from assistant.remote import envelope_error
+
+    try:
+        with remote.client() as client:
+            answer = client.post("/v1/admin/users", json={"external_id": user})
+    except httpx.HTTPError as error:
+        raise AttuneError(f"the backend at {remote.url} went away: {error}. Run the command again") from error
+    if answer.status_code not in (201, 409):  # 409: they are there
+        raise envelope_error(answer)
 
 
 async def _bring(config: AssistantConfig, format: Format, file: Path, user: str | None, show: Any) -> dict[str, Any]:

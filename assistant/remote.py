@@ -16,6 +16,8 @@ from assistant.errors import AttuneError, error_from
 from assistant.owner import owner_key
 
 FILE = "backend.json"
+_BUSY_S = 15.0
+"""One that is gone refuses at once; one that is busy must not be taken for gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def find(home: Path) -> Remote | None:
     """Return the backend that runs on `home`, or None when none answers."""
     try:
         url = str(json.loads((home / FILE).read_text(encoding="utf-8"))["url"])
-        alive = httpx.get(f"{url}/healthz", timeout=2, trust_env=False).status_code == 200
+        alive = httpx.get(f"{url}/healthz", timeout=_BUSY_S, trust_env=False).status_code == 200
     except (OSError, ValueError, KeyError, httpx.HTTPError):
         return None
     key = owner_key(home)

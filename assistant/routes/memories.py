@@ -66,6 +66,12 @@ async def add(body: wire.NewMemory, runtime: Runtimes, person: PersonId) -> wire
     return wire_memory(fact)
 
 
+@router.get("/{memory_id}")
+async def show(memory_id: str, runtime: Runtimes, person: PersonId) -> wire.Memory:
+    """Return one memory of any status, with the words it rests on."""
+    return wire_memory(await runtime.ledger.facts.get(person, memory_id))
+
+
 @router.patch("/{memory_id}")
 async def correct(memory_id: str, body: wire.MemoryChange, runtime: Runtimes, person: PersonId) -> wire.Memory:
     """Put what is right in place of a memory, which ends and is used no more; sending it again changes nothing."""

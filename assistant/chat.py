@@ -212,6 +212,11 @@ class Chat:
             yield wire.Notice(
                 code="recall_" + recollection.status, text="I could not look into my memory for this reply."
             )
+        if recollection.broken:
+            yield wire.Notice(
+                code="recall_by_words",
+                text="A part of my memory needs repair: for this reply I looked through it by words alone.",
+            )
         if screened.level != "none":
             safety = self._safety(stored)
             if safety.resources is not None:

@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from memory.ids import is_id
+from memory.padding import cut_short
 from memory.stock import COLLECTION, Stock, configuration, unavailable
 from memory.store import IDENTITY, Entry, Rows, Store
+
+
+class DamagedError(Exception):
+    """Files of a person's directory are not what they were."""
 
 
 class Embedded:
@@ -99,16 +104,23 @@ class Embedded:
 
     def _open(self, directory: Path, person_id: str) -> Store:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        damaged = cut_short(directory)
+        if damaged is not None:
+            raise DamagedError(f"{damaged.name} is cut short")
         path = directory / IDENTITY
         identity = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         try:
-            return Store(directory, person_id, self._stock.memory(_config(directory)), identity)
+            store = Store(directory, person_id, self._stock.memory(_config(directory)), identity)
         except BaseException:
             from chromadb.api.shared_system_client import SharedSystemClient
 
             # Chroma keeps what failed to open, and would hand it out again for a directory that is whole by then.
             SharedSystemClient._identifier_to_system.pop(str(directory), None)
             raise
+        if identity is not None and store.is_empty():  # Chroma makes a lost database anew, and says nothing
+            store.close()
+            raise DamagedError("its database is gone")
+        return store
 
 
 def _config(directory: Path) -> dict[str, Any]:

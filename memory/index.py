@@ -108,6 +108,11 @@ class Index:
             await asyncio.to_thread(place.close)
 
     @property
+    def own(self) -> bool:
+        """Whether it lies in files of this process, which may be made anew when they are damaged."""
+        return not self._place.shared
+
+    @property
     def embedder(self) -> Embedder:
         """What turns text into vectors here."""
         return self._embedder

@@ -3,29 +3,34 @@
 How facts are scored and chosen is memory.selection's. What the index finds near is read from the ledger, which alone
 says what is active, whose it is and how it reads. A question for what is remembered calls up the
 newest facts. Recall keeps to a deadline, never raises and never blocks the event loop. Where the embedding model is not
-loaded, or too slow, telling words that message and fact share are all that is compared, and the status says so.
-`timeout` and `failed` are said too, and are not the same as nothing to recall. It embeds and reads: noting what was
-used is the caller's.
+loaded, or too slow, or the index is missing or damaged, telling words that message and fact share are all that is
+compared, and the status says so; a damaged index is told to `mend`. `timeout` and `failed` are said too, and are not
+the same as nothing to recall. It embeds and reads: noting what was used is the caller's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from memory.asked import asks_what_is_remembered
 from memory.config import RecallConfig
 from memory.embedder import Vectors
-from memory.errors import MemoryLayerError
+from memory.errors import EmbedderError, IndexUnavailableError, MemoryLayerError
 from memory.index import Index
 from memory.ledger.ledger import Ledger
 from memory.lexical import content_words, shared
 from memory.selection import CANDIDATES, Candidate, choose, fitting, score
-from memory.types import Fact, RecalledFact, Recollection
+from memory.stock import REPAIR
+from memory.types import Fact, JobStatus, RecalledFact, Recollection
+
+
+class _UnfinishedError(Exception):
+    """The index is not there yet, and will be."""
+
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +38,21 @@ _TELLING = 0.25
 """By words alone, a fact must share at least one that is rare among the person's facts."""
 _BY_WORDS = 500
 """So many of the newest facts are read where there is no index to ask."""
-_WORDS_MS = 100
+_WORDS_SHARE = 2 / 3
+"""Of the deadline, for comparing words once meaning took too long."""
 
 
 class Recall:
     """Looks up facts for a message; one for all people."""
 
-    def __init__(self, ledger: Ledger, index: Index, config: RecallConfig) -> None:
+    def __init__(
+        self, ledger: Ledger, index: Index, config: RecallConfig, mend: Callable[[str], None] = lambda _person_id: None
+    ) -> None:
+        """`mend` is told the person whose index is missing or damaged."""
         self._ledger = ledger
         self._index = index
         self._config = config
+        self._mend = mend
 
     async def recall(
         self,
@@ -73,28 +83,54 @@ class Recall:
         return replace(found, elapsed_ms=(time.perf_counter() - begun) * 1000)
 
     async def _look_up(self, person_id: str, message: str, excluded: frozenset[str], budget: int) -> Recollection:
+        if asks_what_is_remembered(message):
+            facts = await self._newest(person_id, self._config.limit)
+            return Recollection(fitting(facts, excluded, budget))
+        why, broken = f"meaning took longer than {self._config.deadline_ms} ms", False
+        if not self._index.embedder.loaded:
+            self._index.embedder.start()
+            problem = self._index.embedder.problem
+            why, broken = problem or "the embedding model is still loading", problem is not None
+        else:
+            try:
+                async with asyncio.timeout(self._config.deadline_ms / 1000):
+                    return await self._by_meaning(person_id, message, excluded, budget)
+            except TimeoutError:
+                pass
+            except _UnfinishedError as unfinished:
+                why = str(unfinished)
+            except (IndexUnavailableError, EmbedderError) as error:
+                log.warning("recall by words: %s", error)
+                why, broken = str(error), True
+                if isinstance(error, IndexUnavailableError):
+                    self._mend(person_id)
+        async with asyncio.timeout(_WORDS_SHARE * self._config.deadline_ms / 1000):
+            recalled = await self._by_words(person_id, message, excluded, budget)
+        return Recollection(recalled, "words", detail=f"compared by words alone: {why}", broken=broken)
+
+    async def _by_meaning(self, person_id: str, message: str, excluded: frozenset[str], budget: int) -> Recollection:
         known: dict[str, Fact] = {}
 
         async def near(vector: Vectors) -> Sequence[Candidate]:
             vectors = {one.fact_id: one.vector for one in await self._index.near(person_id, vector, CANDIDATES)}
+            if not vectors:
+                await self._expect_nothing(person_id)
             known.update({fact.id: fact for fact in await self._owned(person_id, list(vectors))})
             return [Candidate(fact.id, fact.text, vectors[fact.id]) for fact in known.values()]
 
-        if asks_what_is_remembered(message):
-            facts = await self._newest(person_id, self._config.limit)
-            return Recollection(fitting(facts, excluded, budget))
-        if not self._index.embedder.loaded:
-            self._index.embedder.start()
-            why = self._index.embedder.problem or "the embedding model is still loading"
-        else:
-            why = f"meaning took longer than {self._config.deadline_ms} ms"
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._config.deadline_ms / 1000):
-                    scored = await score(message, near, self._index.embedder, self._config)
-                return Recollection(choose(scored, known, excluded, budget, self._config.limit))
-        async with asyncio.timeout(_WORDS_MS / 1000):
-            recalled = await self._by_words(person_id, message, excluded, budget)
-        return Recollection(recalled, "words", detail=f"compared by words alone: {why}")
+        scored = await score(message, near, self._index.embedder, self._config)
+        return Recollection(choose(scored, known, excluded, budget, self._config.limit))
+
+    async def _expect_nothing(self, person_id: str) -> None:
+        """Return when it is right that the index holds nothing of this person."""
+        count = await asyncio.shield(self._ledger.facts.count(person_id))
+        if not count:
+            return
+        unfinished: tuple[JobStatus, ...] = ("pending", "running")
+        for status in unfinished:
+            if await asyncio.shield(self._ledger.jobs.list(status, person_id, limit=1)):
+                raise _UnfinishedError("what was learned last is still being put into the index")
+        raise IndexUnavailableError(f"the index holds nothing of {person_id}, who has {count} facts. {REPAIR}")
 
     async def _newest(self, person_id: str, limit: int) -> list[Fact]:
         return (await asyncio.shield(self._ledger.facts.list(person_id, limit=limit)))[0]

@@ -113,6 +113,10 @@ class Store:
         rows = zip(found["ids"][0], found["distances"][0], vectors, strict=True)
         return [Neighbour(fact_id, 1 - distance / 2, near) for fact_id, distance, near in rows]
 
+    def is_empty(self) -> bool:
+        """Say whether there is no fact here."""
+        return not self._collection.count()
+
     def ids(self) -> set[str]:
         """Return the ids of all facts."""
         found = self._collection.get(include=[])["ids"]

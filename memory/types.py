@@ -207,6 +207,8 @@ class Recollection:
     off. `timeout` and `failed` are not the same as nothing to recall."""
     elapsed_ms: float = 0.0
     detail: str = ""
+    broken: bool = False
+    """Meaning cannot be compared before the index or the embedding model is repaired."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from memory.errors import MemoryLayerError, NotFoundError, ReflectionError
+from memory.errors import IndexUnavailableError, MemoryLayerError, NotFoundError, ReflectionError
 from memory.ledger.ledger import Ledger
 from memory.ledger.reflections import FACT_IDS, REPLACES, replacements
 from memory.reflect.reflect import reflect
@@ -36,11 +36,24 @@ _NEAR_CHARS = 1_000
 class FactIndex(Neighbours, Protocol):
     """Where facts are made findable, found and dropped; adding one again changes nothing."""
 
+    @property
+    def own(self) -> bool:
+        """Whether it may be made anew when it is damaged."""
+        ...
+
     async def add_many(self, facts: Sequence[Fact]) -> None:
         """Add the facts.
 
         Raises:
             MemoryLayerError: they could not be added.
+        """
+        ...
+
+    async def rebuild(self, person_id: str, facts: Sequence[Fact]) -> None:
+        """Put these facts in the place of what is there, damaged or not.
+
+        Raises:
+            MemoryLayerError: they could not be put there.
         """
         ...
 
@@ -181,9 +194,19 @@ class ReflectionJob:
         facts = await self.ledger.facts.many(person_id, fact_ids)
         if not facts:
             return Outcome()
-        await self.index.add_many(facts)
+        await self._index(person_id, facts)
         ended = await end_replaced(self.ledger, self.index, facts, replaces)
         return Outcome(facts=len(facts), ended=len(ended))
+
+    async def _index(self, person_id: str, facts: Sequence[Fact]) -> None:
+        """Make facts findable, with a new index where the old one is damaged."""
+        try:
+            await self.index.add_many(facts)
+        except IndexUnavailableError as error:
+            if not self.index.own:
+                raise
+            log.warning("a damaged index is built again: %s", error)
+            await self.index.rebuild(person_id, [fact async for fact in self.ledger.facts.all_active(person_id)])
 
 
 def _read_payload(job: Job) -> tuple[str, list[str]]:

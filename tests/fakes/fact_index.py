@@ -10,6 +10,8 @@ from memory.types import Fact
 class RememberingIndex:
     """Keeps the newest text of every fact by id."""
 
+    own = True
+
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.calls = 0
@@ -21,6 +23,11 @@ class RememberingIndex:
         if self.failing is not None:
             raise self.failing
         self.texts.update({fact.id: fact.text for fact in facts})
+
+    async def rebuild(self, _person_id: str, facts: Sequence[Fact]) -> None:
+        if self.failing is not None:
+            raise self.failing
+        self.texts = {fact.id: fact.text for fact in facts}
 
     async def search(self, _person_id: str, _query: str, limit: int) -> list[tuple[str, float]]:
         """Find everything alike near, the newest first."""

@@ -309,6 +309,17 @@ async def test_retention_forgets_old_conversations_and_old_messages(house: House
     assert await Retention(house.ledger).sweep() == 0
 
 
+async def test_jobs_that_were_done_long_ago_are_purged_and_failed_ones_stay(house: House) -> None:
+    jobs = [await house.ledger.jobs.enqueue(house.person, "note", {"n": number}) for number in range(2)]
+    for ending in (house.ledger.jobs.done, lambda id: house.ledger.jobs.fail(id, "no")):
+        claimed = await house.ledger.jobs.claim("w9", 60)
+        assert claimed is not None
+        await ending(claimed.id)
+    assert await Retention(house.ledger).purge() == 0
+    assert await Retention(house.ledger).purge(datetime.now(UTC) + timedelta(days=31)) == 1
+    assert [job.id for job in await house.ledger.jobs.list()] == [jobs[1].id]
+
+
 def test_a_stray_copy_between_cells_is_found(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -199,14 +199,16 @@ async def test_late_recalls_leave_nothing_behind_that_breaks_the_next(memories: 
     assert await memories.recalled("How is my dog Biscuit?") == ["My dog Biscuit has a bad hip."]
 
 
-async def test_a_damaged_index_fails_and_does_not_raise(ledger: Ledger, memory_config: MemoryConfig) -> None:
-    person = (await ledger.users.create()).id
+async def test_with_a_damaged_index_words_are_compared_and_the_repair_is_said(
+    ledger: Ledger, memory_config: MemoryConfig
+) -> None:
+    person, told = (await ledger.users.create()).id, list[str]()
     broken = memory_config.home / "index" / person
     broken.mkdir(parents=True)
     (broken / "chroma.sqlite3").write_bytes(b"not a database " * 400)
     async with Index.open(memory_config, shared_embedder()) as index:
-        recollection = await Recall(ledger, index, PATIENT).recall(person, "How is my dog?")
-    assert recollection.status == "failed"
+        recollection = await Recall(ledger, index, PATIENT, told.append).recall(person, "How is my dog?")
+    assert (recollection.status, recollection.broken, told) == ("words", True, [person])
     assert "attune doctor --rebuild-index" in recollection.detail
 
 

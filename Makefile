@@ -13,7 +13,7 @@ CORE  := .venv
 SERVE := .venv-serve
 TRAIN := .venv-train
 PIP   := -m pip install --quiet --disable-pip-version-check
-OTHER := not vllm and not verl and not loop and not postgres and not gpu
+OTHER := not vllm and not verl and not loop and not postgres and not cluster and not gpu
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -51,11 +51,17 @@ test-vllm: setup-dev setup-serve ## Test against the real vLLM server on a tiny 
 	@$(CORE)/bin/pytest -m vllm tests/vllm $(ARGS)
 
 test-postgres: setup-dev ## Test the ledger on a real Postgres (Debian: apt-get install postgresql)
-	@ATTUNE_TEST_POSTGRES=start $(CORE)/bin/pytest tests/memory/test_postgres.py tests/memory/ledger \
+	@ATTUNE_TEST_POSTGRES=start $(CORE)/bin/pytest tests/memory/test_postgres.py tests/memory/test_peers.py tests/memory/ledger \
 	    tests/memory/portability $(ARGS)
 
 test-loop: setup-dev $(SERVE)/.setup-cpu $(TRAIN)/.setup-cpu ## Walk the whole road with the real vLLM and verl on the CPU
 	@$(CORE)/bin/pytest -s -m loop tests/loop $(ARGS)
+
+test-cluster: setup-dev ## Test two backends, two workers, Postgres and Chroma under load, each killed in turn
+	@ATTUNE_TEST_CLUSTER=1 $(CORE)/bin/pytest -s -m "cluster and not vllm" tests/cluster $(ARGS)
+
+test-cluster-vllm: setup-dev setup-serve ## The same on two real vLLM servers with a tiny random model
+	@ATTUNE_TEST_CLUSTER=1 $(CORE)/bin/pytest -s -m "cluster and vllm" tests/cluster $(ARGS)
 
 setup-train: $(TRAIN)/.setup-$(VARIANT) ## Install verl into .venv-train (VARIANT=cpu or gpu)
 

@@ -186,14 +186,17 @@ def _require_quiet(runtime: Runtime, conversation_id: str) -> None:
 async def _first(runtime: Runtime, submission: Submission) -> Produce:
     """Store the message and return what makes the events of its turn."""
     stored = await runtime.chat.store(submission)
-    reply = None
-    if not stored.created:
-        reply = await runtime.ledger.messages.reply_to(submission.person_id, stored.message.id)
+    fresh = stored.created
 
-    def produce(stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
-        if reply is not None:
-            return _replay(stored, reply, stream_id)
-        return runtime.chat.answer(stored, stream_id, stop)
+    async def produce(stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
+        nonlocal fresh
+        reply = None
+        if not fresh:  # it may have been answered before, here or by another backend
+            reply = await runtime.ledger.messages.reply_to(submission.person_id, stored.message.id)
+        fresh = False
+        events = runtime.chat.answer(stored, stream_id, stop) if reply is None else _replay(stored, reply, stream_id)
+        async for event in events:
+            yield event
 
     return produce
 

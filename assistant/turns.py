@@ -56,9 +56,9 @@ class Turn:
 
     @property
     def failed(self) -> bool:
-        """Whether the turn ended without a word of reply, so that trying again is right."""
+        """Whether the turn broke, or ended in an error without a word of reply, so that trying again is right."""
         kinds = [event.type for event in self._events]
-        return self.done and "delta" not in kinds and (self._error is not None or "error" in kinds)
+        return self.done and (self._error is not None or ("error" in kinds and "delta" not in kinds))
 
     async def follow(self, after: int = 0) -> AsyncIterator[tuple[int, Event]]:
         """Yield the events after number `after`, waiting for those to come, until the turn ends.

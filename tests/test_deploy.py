@@ -54,9 +54,7 @@ def containers() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Each container of the manifests, with the pod it is in."""
     for path in MANIFESTS:
         for one in documents(path):
-            pod = (
-                one.get("spec", {}).get("template", {}).get("spec") if one["kind"] != "PersistentVolumeClaim" else None
-            )
+            pod: dict[str, Any] = (one.get("spec", {}).get("template") or {}).get("spec") or {}
             for container in pod.get("containers", []):
                 yield f"{path.name} {container['name']}", pod, container
 

@@ -72,20 +72,10 @@ async def measure(base_url: str, model: str, metrics_url: str, load: Load | None
         CallError: the server fails.
         EngineError: it has none of vLLM's counters.
     """
-    load = load or Load()
-    groups = _groups(load)
     costs = []
-    for pattern, settings in _patterns(load).items():
-        salted = Endpoint(
-            base_url=base_url,
-            model=model,
-            concurrency=16,
-            temperature=0,
-            reasks=0,
-            extra_body={"cache_salt": uuid.uuid4().hex},
-        )
-        config = JudgeConfig(endpoint=salted, criteria=PoolConfig(endpoint=salted), **settings)
-        calls = [call for case, rulers, replies in groups for call in _calls(config, case, rulers, replies, load)]
+    endpoint = Endpoint(base_url=base_url, model=model, concurrency=16, temperature=0, reasks=0)
+    for pattern, calls in step_calls(load or Load(), endpoint).items():
+        salted = endpoint.model_copy(update={"extra_body": {"cache_salt": uuid.uuid4().hex}})
         before = await _counters(metrics_url)
         async with Caller.open(salted) as caller:
             written = [call for call in calls if call.tag == "criteria"]
@@ -95,6 +85,16 @@ async def measure(base_url: str, model: str, metrics_url: str, load: Load | None
         spent = [new - old for old, new in zip(before, after, strict=True)]
         costs.append(Cost(pattern, *(round(one) for one in spent)))
     return costs
+
+
+def step_calls(load: Load, endpoint: Endpoint) -> dict[str, list[Call]]:
+    """Return everything that one step asks, by pattern."""
+    groups = _groups(load)
+    found = {}
+    for pattern, settings in _patterns(load).items():
+        config = JudgeConfig(endpoint=endpoint, criteria=PoolConfig(endpoint=endpoint), **settings)
+        found[pattern] = [call for group in groups for call in _calls(config, *group, load)]
+    return found
 
 
 async def _asked(caller: Caller, call: Call) -> None:

@@ -30,6 +30,7 @@ from training.personaemp.ordered import in_order
 from training.personaemp.pipeline import STAGES, Pipeline
 from training.personaemp.record import Record, Skipped
 from training.personaemp.sources.sources import Sources
+from training.personaemp.split import SplitRule, people_needed
 
 _RECORDS_PER_CALL = 2
 """So many records are under way for each call that may be, so that stages of different records fill the places."""
@@ -106,6 +107,7 @@ async def build(
         DatasetError: the directory cannot be written, too many calls failed, there are too few people, or splits leak.
         CallError: the server is down, or refuses every call.
     """
+    check_limit(limit, config.split)
     identity = open_identity(config.work_dir)
     drops = Drops()
     async with (
@@ -129,6 +131,20 @@ async def build(
         complete = limit is None and caller.cache is not None
         forgotten = await caller.cache.forget_untouched() if complete and caller.cache is not None else 0
     return Built(manifest, progress, forgotten)
+
+
+def check_limit(limit: int | None, rule: SplitRule) -> None:
+    """Return where so many records can make a data set; the fewest that do are told before anything is asked.
+
+    Raises:
+        DatasetError: they cannot.
+    """
+    needed = people_needed(rule)
+    if limit is not None and limit < needed:
+        raise DatasetError(
+            f"{limit} records are no data set: it needs {needed} people, and some records are always left out. "
+            f"Repair: raise the limit to {2 * needed} or so, lower min_test_people or set ood = false under [split]"
+        )
 
 
 async def _take_all(

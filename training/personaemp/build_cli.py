@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from memory.ledger.ledger import Ledger
     from training.example import Example
     from training.personaemp.build import Built
     from training.personaemp.build_config import BuildConfig
@@ -34,7 +35,7 @@ def build_set(
     same command is run again: no finished call is repeated. Everything left out is counted by stage and reason in the
     data card. Progress goes to stderr.
 
-    Example: attune-train data build --config configs/dataset.toml --limit 20 --dry-run
+    Example: attune-train data build --config configs/dataset.toml --limit 50 --dry-run
     """
     from assistant.errors import AttuneError
     from memory.errors import MemoryLayerError
@@ -81,12 +82,7 @@ async def _build(config: BuildConfig, limit: int | None) -> Built:
     from training.personaemp.check import register
 
     async with AsyncExitStack() as stack:
-        ledger = None
-        if config.sources.ledger:
-            from assistant.config import load_config
-            from memory.ledger.ledger import Ledger
-
-            ledger = await stack.enter_async_context(Ledger.open(load_config(config.attune).memory_config))
+        ledger = await stack.enter_async_context(_ledger(config)) if config.sources.ledger else None
         show = stack.enter_context(shown())
         built = await build(
             config,
@@ -101,19 +97,33 @@ async def _build(config: BuildConfig, limit: int | None) -> Built:
     return built
 
 
+def _ledger(config: BuildConfig) -> AbstractAsyncContextManager[Ledger]:
+    """Open the ledger of the backend that the configuration names."""
+    from assistant.config import load_config
+    from memory.ledger.ledger import Ledger
+
+    return Ledger.open(load_config(config.attune).memory_config)
+
+
 async def _estimate(config: BuildConfig, limit: int | None) -> Estimate:
     from tempfile import TemporaryDirectory
 
+    from training.personaemp.build import check_limit
     from training.personaemp.estimate import estimate
     from training.personaemp.identity import open_identity
     from training.personaemp.sources.sources import Sources
 
+    check_limit(limit, config.split)
+    people = 0
     if config.sources.ledger:
-        typer.echo("people of the ledger are not in the estimate: reading them is for a build alone", err=True)
+        async with _ledger(config) as ledger:
+            people = sum([1 async for _ in ledger.settings.consenting("training")])
         config = config.model_copy(update={"sources": config.sources.model_copy(update={"ledger": False})})
     with TemporaryDirectory() as directory:
         sources = Sources(config.sources, open_identity(Path(directory)))
-        return await estimate(sources.records(), config.stages, limit)
+        found = await estimate(sources.records(), config.stages, limit)
+    found.ledger_people = people if limit is None else min(people, limit)
+    return found
 
 
 def _lines(config: BuildConfig) -> int | None:
@@ -133,7 +143,8 @@ def _estimated(found: Estimate, config: BuildConfig, as_json: bool) -> str:
     if as_json:
         stages = {name: [one.calls, one.prompt_tokens, one.completion_tokens] for name, one in found.stages.items()}
         totals = {"calls": found.calls, "prompt_tokens": prompt, "completion_tokens": completion, "cost": cost}
-        return json.dumps({"records": found.records, "selected": found.selected, "stages": stages, **totals})
+        read = {"records": found.records, "selected": found.selected, "ledger_people": found.ledger_people}
+        return json.dumps({**read, "stages": stages, **totals})
     lines = [f"{'stage':<16}{'calls':>10}{'prompt tokens':>16}{'answer tokens':>16}"]
     lines += [
         f"{name:<16}{one.calls:>10,}{one.prompt_tokens:>16,}{one.completion_tokens:>16,}"
@@ -141,6 +152,12 @@ def _estimated(found: Estimate, config: BuildConfig, as_json: bool) -> str:
     ]
     lines.append(f"{'at most':<16}{found.calls:>10,}{prompt:>16,}{completion:>16,}")
     lines.append(f"records {found.records}, of them {found.selected} selected by memories; skipped {found.skipped}")
+    if found.ledger_people:
+        each = config.stages.calls_a_person
+        lines.append(
+            f"besides, {found.ledger_people} people of the ledger agreed: {each} calls each at most, "
+            f"{found.ledger_people * each:,} in all; what they said is read by a build alone"
+        )
     if cost:
         lines.append(f"cost at most {cost:,.2f}")
     return "\n".join(lines)

@@ -41,6 +41,8 @@ class Estimate:
     selected: int = 0
     """Those of whom enough is remembered; the others cost nothing."""
     skipped: int = 0
+    ledger_people: int = 0
+    """People of the ledger who agreed; what they said is read by a build alone, so they are in no other figure."""
     stages: dict[str, Share] = field(default_factory=dict)
     drops: Drops = field(default_factory=Drops)
 

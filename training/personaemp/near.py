@@ -37,7 +37,7 @@ class NearTexts:
         """Open an empty index, in a file that is gone afterwards."""
         with closing(sqlite3.connect("", isolation_level=None)) as connection:
             connection.executescript(
-                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-32768;"
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4096;"
                 "CREATE TABLE texts (id INTEGER PRIMARY KEY, key TEXT NOT NULL, text TEXT NOT NULL);"
                 "CREATE TABLE bands (band INTEGER, text_id INTEGER, PRIMARY KEY (band, text_id)) WITHOUT ROWID;"
                 "BEGIN"

@@ -47,6 +47,12 @@ class StagesConfig(BaseModel):
     seed: int = 0
     """Of every call."""
 
+    @property
+    def calls_a_person(self) -> int:
+        """How many calls one person takes at most: intents, persona, traits, and what is made of them."""
+        written = 1 + 2 * self.situations if self.situations else 0
+        return 3 + written + (1 + self.real_queries if self.real_queries else 0)
+
 
 class Pipeline:
     """The stages and what they share; holds nothing of any person."""

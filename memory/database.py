@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +279,13 @@ async def _prepare_sqlite(engine: AsyncEngine) -> None:
 
 
 def _make_private_file(path: Path) -> None:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    """Make the file unless it is there: closing any descriptor of it drops the locks that SQLite has in this process.
+
+    Without them another process that closes the ledger takes itself for the last one and removes the write-ahead log
+    that is in use here.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     path.chmod(0o600)
 
 

@@ -7,9 +7,9 @@ Pure but for the last line; a test keeps the page up to date.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,4 +129,6 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1] if len(sys.argv) > 1 else "docs/reference.md").write_text(page(), encoding="utf-8")
+    parser = argparse.ArgumentParser(prog="python -m assistant.reference", description="Write the reference page anew.")
+    parser.add_argument("file", nargs="?", type=Path, default=Path("docs/reference.md"))
+    parser.parse_args().file.write_text(page(), encoding="utf-8")

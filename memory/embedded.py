@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from memory.ids import is_id
 from memory.padding import cut_short
 from memory.stock import COLLECTION, Stock, configuration, unavailable
 from memory.store import IDENTITY, Entry, Rows, Store
+
+_LOCKED_S = 1.0
+"""How long a lock of another process is waited for."""
 
 
 class DamagedError(Exception):
@@ -107,6 +111,7 @@ class Embedded:
         damaged = cut_short(directory)
         if damaged is not None:
             raise DamagedError(f"{damaged.name} is cut short")
+        _probe(directory / "chroma.sqlite3")
         path = directory / IDENTITY
         identity = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         try:
@@ -121,6 +126,13 @@ class Embedded:
             store.close()
             raise DamagedError("its database is gone")
         return store
+
+
+def _probe(database: Path) -> None:
+    """Fail where the database is locked: Chroma would wait for it with the whole process standing still."""
+    if database.exists():
+        with closing(sqlite3.connect(database, timeout=_LOCKED_S)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
 
 def _config(directory: Path) -> dict[str, Any]:

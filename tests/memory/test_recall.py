@@ -168,8 +168,10 @@ async def test_while_the_model_loads_shared_words_are_compared_and_that_is_said(
 ) -> None:
     embedder = Embedder(EmbedderConfig(), Path("unused"))
     person = (await ledger.users.create()).id
-    for text in ("My dog Biscuit has a bad hip.", "I work nights at a hospital."):
+    facts = [
         await ledger.facts.add(person, NewFact(text, Kind.OTHER, 0.9, "stated", (), datetime.now(UTC)))
+        for text in ("My dog Biscuit has a bad hip.", "I work nights at a hospital.")
+    ]
     async with Index.open(memory_config, embedder) as index:
         recall = Recall(ledger, index, PATIENT)
         related = await recall.recall(person, "How is my dog?")
@@ -179,6 +181,9 @@ async def test_while_the_model_loads_shared_words_are_compared_and_that_is_said(
         assert [found.fact.text for found in related.facts] == ["My dog Biscuit has a bad hip."]
         assert unrelated.facts == ()
         await embedder.ready()
+        missing = await recall.recall(person, "How is my dog?")
+        assert (missing.status, missing.broken) == ("words", True)
+        await index.add_many(facts)
         assert (await recall.recall(person, "How is my dog?")).status == "ok"
     embedder.close()
 

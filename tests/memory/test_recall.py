@@ -211,6 +211,7 @@ async def test_with_a_damaged_index_words_are_compared_and_the_repair_is_said(
     broken = memory_config.home / "index" / person
     broken.mkdir(parents=True)
     (broken / "chroma.sqlite3").write_bytes(b"not a database " * 400)
+    await shared_embedder().ready()
     async with Index.open(memory_config, shared_embedder()) as index:
         recollection = await Recall(ledger, index, PATIENT, told.append).recall(person, "How is my dog?")
     assert (recollection.status, recollection.broken, told) == ("words", True, [person])

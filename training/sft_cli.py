@@ -54,4 +54,6 @@ def sft(
 
 
 def _say(step: Step) -> None:
-    typer.echo(f"step {step.number}: loss {step.figures.get('train/loss', float('nan')):.3f}", err=True)
+    for name, what in (("train/loss", "loss"), ("val/loss", "loss on held-out people")):
+        if (value := step.get(name)) is not None:
+            typer.echo(f"step {step.number}: {what} {value:.3f}", err=True)

@@ -36,7 +36,10 @@ def read_steps(out: Path) -> list[Step]:
         fresh = list(steps_of(path))
         if fresh:
             found = {number: step for number, step in found.items() if number < fresh[0].number}
-        found.update({step.number: step for step in fresh})
+        for step in fresh:
+            earlier = found.get(step.number)
+            # verl's supervised trainer says what validation found in a line of its own.
+            found[step.number] = step if earlier is None else Step(step.number, {**earlier.figures, **step.figures})
     return [found[number] for number in sorted(found)]
 
 

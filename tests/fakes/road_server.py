@@ -27,9 +27,9 @@ RULER = json.dumps(
 class ScriptedRoad(ScriptedBuilder):
     """Use as `async with ScriptedRoad(grade) as server`."""
 
-    def __init__(self, grade: Grade, **options: Any) -> None:
+    def __init__(self, grade: Grade, judge_s: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
-        self._judge = grading(grade)
+        self._judge = grading(grade, delay_s=judge_s)
 
     def choose(self, request: Recorded) -> Scripted:
         """Answer whichever model is asked."""

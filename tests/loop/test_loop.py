@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from assistant.rollout.vllm import LORA_ENVIRONMENT, SERVE_PYTHON, lora_options
 from tests.fakes import road
@@ -70,6 +71,8 @@ def training(model: Path, ray: Path) -> dict[str, Any]:
     actor = run["verl"]["actor_rollout_ref"]
     actor["model"] = {**lora, "lora": {"merge": True}}
     actor["actor"]["checkpoint"] = {"save_contents": ["model", "optimizer", "extra"]}
+    # A larger step could make a random model say nothing visible when nothing is left to chance.
+    actor["actor"]["optim"] = {"lr": 1.0e-5}
     actor["rollout"]["load_format"] = "safetensors"
     run["verl"]["data"]["max_prompt_length"] = 3072
     run["verl"]["trainer"] |= {"total_training_steps": STEPS, "save_freq": STEPS}
@@ -83,7 +86,8 @@ async def test_what_people_say_becomes_a_policy_and_is_taken_back(
     def grade(text: str, _dimension: str) -> float:
         return 0.2 + 0.8 * (zlib.crc32(text.encode()) % 97) / 97
 
-    async with ScriptedRoad(grade, models=("scripted", "another")) as server:
+    # A judge takes its time; so it shows whether rollouts are judged while others are written.
+    async with ScriptedRoad(grade, judge_s=0.2, models=("scripted", "another")) as server:
         run = training(tmp_path / "model", ray_place)
         config = road.write(tmp_path, server.base_url, run, vllm.base_url, canary_percent=100, activate=True)
         await asyncio.to_thread(walk, tmp_path, config, vllm)
@@ -126,6 +130,12 @@ def walk(work: Path, config: Path, vllm: VllmServer) -> None:
         assert weights.is_dir()
 
 
+def moved(adapter: Path) -> float:
+    """How far training moved the half of the adapter that begins at zero."""
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    return max(float(tensor.abs().max()) for name, tensor in tensors.items() if "lora_B" in name)
+
+
 def trained(work: Path, people: int) -> tuple[str, Path]:
     """Look at what training left; return the version and its weights."""
     journal = json.loads((work / "work/journal.json").read_text(encoding="utf-8"))["steps"]
@@ -138,4 +148,5 @@ def trained(work: Path, people: int) -> tuple[str, Path]:
         assert (step.get("actor/grad_norm") or 0) > 0
         assert step.figures["training/rollout_probs_diff_max"] < PROBABILITIES_MAY_DIFFER_BY
         assert step.get("judge/unscored_share") == 0
+    assert moved(out) > 0
     return str(journal["register"]["outputs"]["version"]), out

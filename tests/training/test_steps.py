@@ -34,3 +34,9 @@ def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     log(next_file(tmp_path), (1, 0.1), (2, 0.2))
     plot(read_steps(tmp_path), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_said_of_a_step_in_two_lines_belongs_together(tmp_path: Path) -> None:
+    lines = ['{"step": 1, "data": {"train/loss": 2.0}}', '{"step": 1, "data": {"val/loss": 3.0}}']
+    (tmp_path / "metrics-001.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert read_steps(tmp_path) == [Step(1, {"train/loss": 2.0, "val/loss": 3.0})]

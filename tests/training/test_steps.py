@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 from training.curves import plot
-from training.steps import next_file, read_steps
+from training.steps import Step, next_file, read_steps
 
 
 def log(path: Path, *steps: tuple[int, float]) -> None:

@@ -63,6 +63,9 @@ test-cluster: setup-dev ## Test two backends, two workers, Postgres and Chroma u
 test-cluster-vllm: setup-dev setup-serve ## The same on two real vLLM servers with a tiny random model
 	@ATTUNE_TEST_CLUSTER=1 $(CORE)/bin/pytest -s -m "cluster and vllm" tests/cluster $(ARGS)
 
+bench: setup-dev ## Measure what Attune costs in time and memory; on a machine that does nothing else
+	@$(CORE)/bin/python -m tests.benchmarks.performance $(ARGS)
+
 setup-train: $(TRAIN)/.setup-$(VARIANT) ## Install verl into .venv-train (VARIANT=cpu or gpu)
 
 prove-verl: setup $(SERVE)/.setup-cpu $(TRAIN)/.setup-cpu ## Train two steps with the real verl on the CPU, serve, chat

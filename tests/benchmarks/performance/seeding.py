@@ -1,0 +1,113 @@
+"""People with facts, in a home of ours and in a Mem0 as its quickstart makes it, from the same texts and vectors."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import insert
+
+from assistant.progress import bar
+from memory.config import EmbedderConfig, MemoryConfig
+from memory.embedder import Embedder, Vectors
+from memory.ids import new_id
+from memory.index import Index
+from memory.ledger import tables
+from memory.ledger.facts import fingerprint
+from memory.ledger.ledger import Ledger
+from memory.types import Fact, Kind
+
+_WHO = (
+    "sister",
+    "brother",
+    "neighbour",
+    "daughter",
+    "boss",
+    "oldest friend",
+    "cousin",
+    "teacher",
+    "grandfather",
+    "dog",
+)
+_DOES = (
+    *("plays chess", "moved to Lisbon", "is afraid of flying", "bakes bread", "has a bad hip", "works at night"),
+    *("learns the cello", "keeps bees", "runs marathons", "is looking for a flat", "has stopped smoking"),
+)
+_WHEN = ("since last spring", "on Sundays", "for ten years", "after the operation", "whenever it rains", "since June")
+QUESTIONS = tuple(f"How is my {who} these days?" for who in _WHO)
+APP = "performance"
+_LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
+_ROWS = 5_000
+
+
+class Once(Embedder):
+    """The real embedding model, which embeds each text once: people tell many of the same things."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(EmbedderConfig(), home)
+        self._known: dict[str, Vectors] = {}
+
+    async def embed(self, texts: Sequence[str], *, together: bool = False) -> Any:
+        """Return one unit vector per text."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known.update(zip(new, await super().embed(new, together=together), strict=True))
+        return [self._known[text] for text in texts]
+
+
+def texts(facts_each: int, chance: random.Random) -> list[str]:
+    """So many different things that somebody may have told."""
+    every = [f"My {who} {does} {when}." for who in _WHO for does in _DOES for when in _WHEN]
+    found = chance.sample(every, min(facts_each, len(every)))
+    return found + [f"{text} I said so {n} times." for n, text in enumerate(every * 200)][: facts_each - len(found)]
+
+
+async def seed(home: Path, people: int, facts_each: int) -> tuple[str, dict[str, list[tuple[str, Any]]]]:
+    """Fill a home; returns the key of an app that names the people p0, p1, …, and what each was given, with vectors."""
+    chance, given = random.Random(7), {}
+    embedder = Once(home / "models")
+    try:
+        config = MemoryConfig(home=home)
+        async with Ledger.open(config) as ledger, Index.open(config, embedder) as index:
+            key, secret = await ledger.keys.create("app", scopes=("act_as",))
+            with bar() as show:
+                for number in range(people):
+                    person = await ledger.users.ensure_external(key.id, f"p{number}")
+                    told = texts(facts_each, chance)
+                    facts = [_fact(person.id, text, at) for at, text in enumerate(told)]
+                    async with ledger.database.writing() as connection:
+                        await connection.execute(insert(tables.facts), [_row(fact) for fact in facts])
+                    await index.add_many(facts)
+                    given[f"p{number}"] = list(zip(told, await embedder.embed(told), strict=True))
+                    show({"phase": "people with facts", "done": number + 1, "total": people})
+    finally:
+        embedder.close()
+    return secret, given
+
+
+def fill_mem0(memory: Any, given: dict[str, list[tuple[str, Any]]]) -> None:
+    """Put the same into a Mem0, as it would stand after `add`."""
+    now, rows = datetime.now(UTC).isoformat(), []
+    for person, told in given.items():
+        for text, vector in told:
+            payload = {"data": text, "user_id": person, "hash": str(hash(text)), "created_at": now, "updated_at": now}
+            rows.append((vector.tolist(), payload, str(uuid4())))
+    step = min(_ROWS, memory.vector_store.client.get_max_batch_size())
+    for at in range(0, len(rows), step):
+        vectors, payloads, ids = zip(*rows[at : at + step], strict=True)
+        memory.vector_store.insert(list(vectors), list(payloads), list(ids))
+
+
+def _fact(person: str, text: str, place: int) -> Fact:
+    said = _LONG_AGO + timedelta(minutes=place)
+    return Fact(new_id("fact"), person, text, Kind.OTHER, 0.9, "stated", (), said, created_at=said)
+
+
+def _row(fact: Fact) -> dict[str, object]:
+    columns = ("id", "person_id", "text", "confidence", "origin", "valid_from", "status", "created_at")
+    fields = {name: getattr(fact, name) for name in columns}
+    return {**fields, "kind": fact.kind.value, "fingerprint": fingerprint(fact.text)}

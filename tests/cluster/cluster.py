@@ -11,10 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from assistant.rollout.vllm import ENVIRONMENT, LORA_ENVIRONMENT, SERVE_PYTHON, lora_options
+from assistant.rollout.vllm import command as policy_command
 from memory.config import MemoryConfig
 from memory.ledger.ledger import Ledger
 from tests.cluster.parts import Part, Postgres, attune, free_port
 from tests.cluster.people import Caller, Talker, marks
+from tests.fakes.tiny_lora import RANK
 
 ModelServer = Callable[[str, int, Path], Part]
 
@@ -57,6 +60,16 @@ def scripted(name: str, port: int, directory: Path) -> Part:
     return Part(name, directory / f"{name}.log", command, f"http://127.0.0.1:{port}/v1/models")
 
 
+def vllm(model: Path, name: str, port: int, directory: Path) -> Part:
+    """A real vLLM on this model, which takes adapters while it runs."""
+    command = policy_command(
+        str(model), "attune-base", python=SERVE_PYTHON, host="127.0.0.1", port=port, context_tokens=8192
+    )
+    environment = {**ENVIRONMENT, **LORA_ENVIRONMENT}
+    health = f"http://127.0.0.1:{port}/health"
+    return Part(name, directory / f"{name}.log", [*command, *lora_options(RANK)], health, environment)
+
+
 @asynccontextmanager
 async def cluster(directory: Path, model_server: ModelServer = scripted) -> AsyncIterator[Cluster]:
     """Start everything, and end it on leaving."""
@@ -73,7 +86,7 @@ async def cluster(directory: Path, model_server: ModelServer = scripted) -> Asyn
         "ATTUNE_OWNER_KEY_FILE": str(directory / "owner_key"),
         "ATTUNE_MEMORY__INDEX__CHROMA_URL": f"http://127.0.0.1:{ports[0]}",
         "ATTUNE_POLICY__BASE_URL": model_urls[0],
-        "ATTUNE_POLICY__MAX_TOKENS": "64",
+        "ATTUNE_POLICY__MAX_TOKENS": "32",
         "ATTUNE_REFLECT__ENGINE": "builtin",
         "ATTUNE_POLICIES__GATES": "[]",
         "ATTUNE_SERVER__MESSAGES_PER_MINUTE": "0",

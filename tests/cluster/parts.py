@@ -22,7 +22,7 @@ from tests.fakes.postgres_server import binaries
 from training.child import tail
 
 ROOT = Path(__file__).parents[2]
-READY_S = 240.0
+READY_S = 400.0
 """A restarted part must answer within this time, on however busy a machine."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from assistant.rollout.spec import fingerprint
 from assistant.rollout.vllm import LORA_ENVIRONMENT, lora_options
 from memory.ids import new_id
 from tests.fakes import policies
+from tests.fakes.tiny_lora import RANK, make_lora
 from tests.vllm.conftest import SERVE_PYTHON
 from training.backend_server import run_backend
 from training.tiny import make_tiny_qwen3
@@ -22,34 +22,8 @@ from training.vllm_server import VllmServer, run_vllm
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
-RANK, HIDDEN, QUERIES, LAYERS = 8, 128, 128, 8
+LAYERS = 8
 PATH = "/v1/admin/policies"
-
-
-def make_lora(directory: Path, seed: int, layers: int) -> Path:
-    """Write an adapter in PEFT's form that changes the tiny model's queries a little."""
-    import torch
-    from safetensors.torch import save_file
-
-    directory.mkdir()
-    torch.manual_seed(seed)
-    tensors = {}
-    for layer in range(layers):
-        name = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
-        tensors[f"{name}.lora_A.weight"] = torch.randn(RANK, HIDDEN)
-        tensors[f"{name}.lora_B.weight"] = torch.randn(QUERIES, RANK) / 10
-    save_file(tensors, directory / "adapter_model.safetensors")
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": "tiny",
-        "r": RANK,
-        "lora_alpha": 16,
-        "target_modules": ["q_proj"],
-        "bias": "none",
-    }
-    (directory / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-    return directory
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from assistant.rollout.spec import DESCRIPTION, fingerprint
 from memory.config import MemoryConfig
 from memory.ledger.ledger import Ledger
 from memory.ledger.policies import Policy
-from tests.vllm.test_lora_rollout import make_lora
+from tests.fakes.tiny_lora import make_lora
 from training.child import Child, child
 from training.tiny import make_tiny_qwen3
 from training.vllm_server import free_port

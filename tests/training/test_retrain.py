@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import configparser
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -152,3 +153,12 @@ def test_a_journal_is_plain_json(tmp_path: Path) -> None:
     journal.note("build", Entry({"a": "b"}, {"rows": 3}, "2026-01-01", 1.0))
     told = json.loads((tmp_path / "journal.json").read_text(encoding="utf-8"))
     assert told["steps"]["build"]["outputs"] == {"rows": 3}
+
+
+def test_the_units_run_the_command_and_the_timer_runs_the_unit() -> None:
+    unit, timer = (configparser.ConfigParser(strict=False, interpolation=None) for _ in range(2))
+    unit.read(CONFIGS / "deploy/attune-retrain.service")
+    timer.read(CONFIGS / "deploy/attune-retrain.timer")
+    assert unit["Service"]["ExecStart"].endswith("attune-train retrain --config configs/retrain.toml")
+    assert unit["Service"]["Type"] == "oneshot", "a round that takes hours is no service that failed to start"
+    assert timer["Timer"]["OnCalendar"] and timer["Install"]["WantedBy"] == "timers.target"

@@ -5,6 +5,9 @@ Only what a command needs is imported, when it runs.
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import typer
 
 from training.benchmarks.emobench_cli import bench_emobench
@@ -19,6 +22,7 @@ from training.peregrm.cli import criteria, judge_check, judge_simulate
 from training.personaemp.cli import data
 from training.promote_cli import promote
 from training.retrain_cli import retrain
+from training.safety_screen.cli import safety_screen
 from training.sft_cli import sft
 
 app = typer.Typer(
@@ -45,6 +49,7 @@ app.command("criteria")(criteria)
 app.command("judge-check")(judge_check)
 app.command("judge-simulate")(judge_simulate)
 app.command("promote")(promote)
+app.command("safety-screen")(safety_screen)
 app.command("retrain")(retrain)
 
 
@@ -54,7 +59,8 @@ def _root() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; on SIGTERM what a command started is stopped before it ends."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; run the same command again, and it goes on"))
     app()
 
 

@@ -38,9 +38,6 @@ def retrain(
 
     Example: attune-train retrain --config configs/retrain.toml --dry-run
     """
-    import signal
-    import sys
-
     from assistant.errors import AttuneError
     from memory.errors import MemoryLayerError
     from training.errors import TrainingError
@@ -50,7 +47,6 @@ def retrain(
     from training.retraining.estimate import shares
     from training.retraining.report import plan_page, round_page
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("retrain was stopped; run it again and it goes on"))
     try:
         settings = load_retrain_config(config)
         if dry_run:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import configparser
 import json
+import signal
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from training.retraining.config import load_retrain_config
 from training.retraining.estimate import shares
 from training.retraining.journal import Entry, Journal
 from training.retraining.report import plan_page, round_page
+from training.retraining.road import Road
 from training.retraining.steps import STEPS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -120,6 +123,18 @@ async def test_a_step_is_done_again_only_when_what_it_rests_on_changed(
     assert sorted(one.name for one in (tmp_path / "work").glob("data-*")) == sorted(
         [fewer.road.data.name, f"{fewer.road.data.name}.work"]
     ), "the data set before it is gone"
+
+
+async def test_what_a_killed_retraining_left_running_is_ended_first(config: Path, tmp_path: Path) -> None:
+    found = Road.open(load_retrain_config(config), Journal.open(tmp_path / "journal.json"))
+    (found.work / "logs").mkdir(parents=True)
+    asleep = (sys.executable, "-c", "import time; time.sleep(3600)", "training.cli")
+    left = await asyncio.create_subprocess_exec(*asleep)
+    (found.work / "logs/look.pid").write_text(str(left.pid), encoding="utf-8")
+    said = await asyncio.to_thread(found.run, "look", "training.cli", "retrain", "--help")
+    assert "--dry-run" in said
+    assert await left.wait() == -signal.SIGTERM
+    assert not (found.work / "logs/look.pid").exists()
 
 
 async def test_two_rounds_do_not_work_in_one_place(config: Path, tmp_path: Path) -> None:

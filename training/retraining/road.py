@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +28,8 @@ from training.retraining.journal import Journal
 T = TypeVar("T")
 
 _QUOTED_LINES = 30
+_PATIENCE_S = 60.0
+"""For a command that is asked to end; it has engines to end first."""
 
 
 @dataclass
@@ -103,7 +108,10 @@ class Road:
         log.parent.mkdir(exist_ok=True)
         named = {} if self.config.attune is None else {"ATTUNE_CONFIG": str(self.config.attune.absolute())}
         environment = {**named, "PYTHONUNBUFFERED": "1"}
-        with child(step, [sys.executable, "-m", module, *arguments], log=log, environment=environment) as running:
+        command, noted = [sys.executable, "-m", module, *arguments], log.with_suffix(".pid")
+        _end_left_over(noted, module)
+        with child(step, command, log=log, environment=environment, patience_s=_PATIENCE_S) as running:
+            noted.write_text(str(running.process.pid), encoding="utf-8")
             told = 0
             while True:
                 ended = running.process.poll() is not None
@@ -116,9 +124,33 @@ class Road:
                     break
                 time.sleep(POLL_S)
         if running.process.returncode not in allowed:
-            command = " ".join((module.partition(".")[0], *arguments))
+            asked = " ".join((module.partition(".")[0], *arguments))
             raise EngineError(
-                f"{step} failed (status {running.process.returncode}): {command}\n{tail(log, _QUOTED_LINES)}\n"
+                f"{step} failed (status {running.process.returncode}): {asked}\n{tail(log, _QUOTED_LINES)}\n"
                 f"Log: {log}. Repair what it names and run the same command again: what is done stays done"
             )
+        noted.unlink()
         return log.read_text(encoding="utf-8", errors="replace")
+
+
+def _end_left_over(noted: Path, module: str) -> None:
+    """End the command that a retraining which was killed has left running, with everything that it started."""
+    if not noted.exists():
+        return
+    process = int(noted.read_text(encoding="utf-8") or 0)
+    for step in (signal.SIGTERM, signal.SIGKILL):
+        if not _runs(process, module):
+            return
+        with suppress(ProcessLookupError):
+            os.kill(process, step)
+        deadline = time.monotonic() + _PATIENCE_S
+        while _runs(process, module) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+
+
+def _runs(process: int, module: str) -> bool:
+    """Say whether a process is that command and not one that got its number later; False where that cannot be told."""
+    try:
+        return module.encode() in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False

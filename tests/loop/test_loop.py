@@ -23,9 +23,11 @@ from assistant.rollout.vllm import LORA_ENVIRONMENT, SERVE_PYTHON, lora_options
 from tests.fakes import road
 from tests.fakes.road_server import ScriptedRoad
 from training.backend_server import run_backend
+from training.grpo import TIMELINE
 from training.grpo_config import load_grpo_config
 from training.personaemp.manifest import read_manifest
 from training.steps import read_steps
+from training.timeline import overlaps, read_timeline
 from training.tiny import make_tiny_qwen3
 from training.vllm_server import VllmServer, run_vllm
 
@@ -33,6 +35,8 @@ pytestmark = [pytest.mark.loop, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 CHECKOUT = Path(__file__).parents[2]
 RANK, STEPS, LAYERS = 8, 2, 8
+ROLLOUTS = 8
+"""Of a step: two prompts, four replies each."""
 BASE = "openai_compatible:tiny"
 PROBABILITIES_MAY_DIFFER_BY = 1e-4
 """Between vLLM and the trainer, with the same weights; with those before the step it is about 1e-3."""
@@ -149,4 +153,8 @@ def trained(work: Path, people: int) -> tuple[str, Path]:
         assert step.figures["training/rollout_probs_diff_max"] < PROBABILITIES_MAY_DIFFER_BY
         assert step.get("judge/unscored_share") == 0
     assert moved(out) > 0
+    judged = overlaps(read_timeline(run / TIMELINE))
+    assert [(one.step, one.rollouts) for one in judged] == [(1, ROLLOUTS), (STEPS, ROLLOUTS)]
+    print((run / "cost.md").read_text(encoding="utf-8"))  # noqa: T201
+    assert (run / "timeline.png").is_file()
     return str(journal["register"]["outputs"]["version"]), out

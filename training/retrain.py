@@ -82,12 +82,15 @@ def retrain(config: RetrainConfig, *, until: str | None = None, say: Say = lambd
     """
     with _alone(config.work):
         road = Road.open(config, Journal.open(config.work / "journal.json"), say)
-        _settle(road)
+        settled = _settle(road)
         road.held = _collected(road)
         decisions: list[Decision] = []
         waits = ""
         for step in STEPS:
             decision, inputs = _decide(step, road)
+            if settled is not None and step is settled.step and not decision.runs:
+                decisions.append(settled)
+                break
             say(f"{step.name}: {decision.why}")
             if decision.runs:
                 try:
@@ -102,15 +105,16 @@ def retrain(config: RetrainConfig, *, until: str | None = None, say: Say = lambd
     return Retrained(tuple(decisions), waits, road)
 
 
-def _settle(road: Road) -> None:
+def _settle(road: Road) -> Decision | None:
     """Let the canary of the round before answer everybody if it may by now, before anything newer takes its place."""
     last = STEPS[-1]
     if "canary" not in road.journal.entries:
-        return
+        return None
     decision, inputs = _decide(last, road)
     if decision.runs:
         with suppress(NotYetError):
-            _do(decision, inputs, road)
+            return _do(decision, inputs, road)
+    return None
 
 
 def _decide(step: Step, road: Road) -> tuple[Decision, Inputs]:

@@ -20,11 +20,14 @@ from training.example import CATEGORIES
 from training.personaemp.build import Built, build
 from training.personaemp.build_config import BuildConfig, FailureLimit
 from training.personaemp.dataset import read_examples
+from training.personaemp.pipeline import StagesConfig
 from training.personaemp.record import ERROR_MARK
 from training.personaemp.sources.sources import SourcesConfig
 from training.personaemp.split import SplitRule
 
 SPLIT = SplitRule(test_share=0.4, min_test_people=1, ood=False)
+FEW = StagesConfig(situations=1, real_queries=0)
+"""For tests that are not about what is in the rows: a text takes milliseconds to embed."""
 
 
 def configured(directory: Path, base_url: str, people: int, **changes: Any) -> BuildConfig:
@@ -66,9 +69,9 @@ async def test_what_is_left_out_is_what_was_planted(tmp_path: Path) -> None:
 
 async def test_every_row_is_whole_grounded_and_known_in_time(tmp_path: Path) -> None:
     async with ScriptedBuilder() as server:
-        config = configured(tmp_path, server.base_url, 6)
+        config = configured(tmp_path, server.base_url, 4)
         manifest = (await built(config)).manifest
-    texts = {number: [turn["text"] for turn in session(number)["dialogue"]] for number in range(6)}
+    texts = {number: [turn["text"] for turn in session(number)["dialogue"]] for number in range(4)}
     examples = [example for split in manifest.files for example in read_examples(config.out, split)]
     assert {example.origin for example in examples} == {"written", "real"}
     for example in examples:
@@ -92,7 +95,7 @@ async def test_the_same_data_set_comes_out_whatever_is_answered_first(tmp_path: 
         directory.mkdir()
         async with ScriptedBuilder(every=5) as server:
             builder = Endpoint(base_url=server.base_url, model="scripted", concurrency=concurrency)
-            config = configured(directory, "", 6, builder=builder, failures=FailureLimit(share=0.5))
+            config = configured(directory, "", 5, builder=builder, failures=FailureLimit(share=0.5))
             manifest = (await built(config)).manifest
         shas.append(({split: file.sha256 for split, file in manifest.files.items()}, manifest.build.drops))
     assert shas[0] == shas[1]
@@ -100,7 +103,7 @@ async def test_the_same_data_set_comes_out_whatever_is_answered_first(tmp_path: 
 
 async def test_a_second_build_asks_nothing_again(tmp_path: Path) -> None:
     async with ScriptedBuilder() as server:
-        config = configured(tmp_path, server.base_url, 6)
+        config = configured(tmp_path, server.base_url, 4, stages=FEW)
         first = await built(config)
         asked = sum(server.asked.values())
         again = await built(config.model_copy(update={"out": tmp_path / "again", "work": config.work_dir}))
@@ -204,19 +207,19 @@ async def test_a_directory_that_cannot_be_written_fails_before_anybody_is_asked(
 
 async def test_bad_lines_are_told_and_the_rest_goes_on(tmp_path: Path) -> None:
     async with ScriptedBuilder() as server:
-        config = configured(tmp_path, server.base_url, 8)
+        config = configured(tmp_path, server.base_url, 4, stages=FEW)
         source = config.sources.alpsbench
         assert source is not None
         source.write_text('{"session_id": "x"}\n' + source.read_text() + "not json\n")
         told: list[str] = []
         manifest = (await built(config, skipped=lambda one: told.append(one.where))).manifest
-    assert told == ["sessions.jsonl:1", "sessions.jsonl:10"]
-    assert manifest.build.sources[0].records == 8
+    assert told == ["sessions.jsonl:1", "sessions.jsonl:6"]
+    assert manifest.build.sources[0].records == 4
 
 
 async def test_limit_reads_only_the_first_records(tmp_path: Path) -> None:
     async with ScriptedBuilder() as server:
-        config = configured(tmp_path, server.base_url, 9)
+        config = configured(tmp_path, server.base_url, 6, stages=FEW)
         result = await built(config, limit=4)
     assert result.progress.records == 4
     assert result.manifest.people == 4

@@ -24,6 +24,7 @@ from assistant.routes import (
     me,
     memories,
     messages,
+    models,
     openai,
     persona,
     policies,
@@ -53,6 +54,7 @@ ROUTES = (
     policies,
     portability,
     reports,
+    models,
     health,
 )
 

@@ -12,6 +12,7 @@ from assistant.shapes.conversations import *
 from assistant.shapes.events import *
 from assistant.shapes.help import *
 from assistant.shapes.memories import *
+from assistant.shapes.models import *
 from assistant.shapes.persona import *
 from assistant.shapes.policies import *
 from assistant.shapes.portability import *

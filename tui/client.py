@@ -17,6 +17,11 @@ from tui.errors import ClientError
 from tui.text import clean
 from tui.transport import Transport
 
+LOOK_S = 60.0
+"""Looking for models on this machine may take so long."""
+ALIVE_S = 10.0
+"""A backend under load is slow to answer; where none is, the connection is refused at once."""
+
 
 class Client:
     """One backend, one key. Open it with `Client.open(...)`, close it with `await client.close()`."""
@@ -46,7 +51,7 @@ class Client:
 
     async def alive(self) -> bool:
         """Whether something answers `/healthz` with success."""
-        return await self._transport.answers("/healthz", within_s=2.0)
+        return await self._transport.answers("/healthz", within_s=ALIVE_S)
 
     async def ready(self) -> wire.Health:
         """Return the state of each dependency, also where the backend is not ready."""
@@ -100,6 +105,17 @@ class Client:
             if not page.next_cursor or not page.data:
                 return found
             params["cursor"] = page.next_cursor
+
+    async def newest_messages(
+        self, conversation_id: str, *, before: str | None = None, leaf: str | None = None, limit: int = 100
+    ) -> wire.MessagePage:
+        """Return the end of a conversation, oldest first; `before`, its `previous_cursor`, the page before it."""
+        params = {"limit": str(limit), "newest": "true"} | ({"leaf": leaf} if leaf else {})
+        if before is not None:
+            params["before"] = before
+        return await self._transport.ask(
+            wire.MessagePage, "GET", f"{_conversation(conversation_id)}/messages", params=params
+        )
 
     # ---------------------------------------------------------------- one turn
 
@@ -225,6 +241,16 @@ class Client:
         params = {"items": str(items)}
         path = "/v1/me/persona/questionnaire"
         return await self._transport.ask(wire.PersonaView, "POST", path, params=params, body={"answers": answers})
+
+    async def model_offers(self) -> wire.ModelOffers:
+        """Return which models could answer; only who runs the backend may ask."""
+        return await self._transport.ask(wire.ModelOffers, "GET", "/v1/admin/models", within_s=LOOK_S)
+
+    async def choose_model(self, name: str, *, agree: bool) -> AsyncIterator[wire.ModelStep]:
+        """Choose the model that answers from the backend's next start on, and yield how far its download is."""
+        body = _body(wire.ModelChoice(name=name, agree=agree))
+        async for line in self._transport.lines("POST", "/v1/admin/models", body=body):
+            yield wire.ModelStep.model_validate(line)
 
     async def settings(self) -> wire.SettingsView:
         """Return what the person allows and prefers."""

@@ -6,12 +6,11 @@ id of what goes, so that nothing goes by accident.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
-from tui import carrying, choices, reasons, traits, transcript
+from tui import carrying, choices, knowing, offers, reasons, transcript
 from tui.card import plain_lines
+from tui.desk import Command, Desk
 from tui.door import is_loopback
 from tui.errors import TerminalError
 from tui.text import one_line
@@ -19,42 +18,10 @@ from tui.turn import Turn
 
 if TYPE_CHECKING:
     from assistant import wire
-    from tui.client import Client
 
 
-@dataclass(slots=True)
-class Sheet:
-    """A questionnaire on its way."""
-
-    questionnaire: wire.Questionnaire
-    items: int
-    answers: dict[str, int] = field(default_factory=dict)
-
-
-class Desk(Protocol):
-    """What a command finds and uses of the plain mode."""
-
-    conversation: wire.Conversation | None
-    before: wire.Conversation | None
-    incognito: bool
-    sheet: Sheet | None
-    listed: list[wire.Conversation]
-
-    async def client(self) -> Client: ...  # noqa: D102
-    def show(self, lines: Iterable[str]) -> None: ...  # noqa: D102
-    def note(self, text: str) -> None: ...  # noqa: D102
-    async def leave(self) -> None: ...  # noqa: D102
-    async def say(self, turn: Turn) -> None: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One slash command."""
-
-    name: str
-    takes: str
-    help: str
-    run: Callable[[Desk, str], Awaitable[None]]
+SHOWN_MESSAGES = 10
+"""So many messages are printed of a conversation that is gone on with."""
 
 
 # -------------------------------------------------------------------- conversations
@@ -107,11 +74,13 @@ async def _last(desk: Desk, _: str) -> None:
 
 
 async def _go_on(desk: Desk, one: wire.Conversation) -> None:
-    messages = await (await desk.client()).messages(one.id)
+    page = await (await desk.client()).newest_messages(one.id, limit=SHOWN_MESSAGES)
     await desk.leave()
     desk.conversation = one
-    desk.show(f"{transcript.SPEAKERS[message.role]}: {message.text}" for message in messages[-10:])
-    desk.note(f"{len(messages)} messages; go on with it")
+    if page.previous_cursor:
+        desk.note("the end of it; /export writes all of it to a file")
+    desk.show(f"{transcript.SPEAKERS[message.role]}: {message.text}" for message in page.data)
+    desk.note("go on with it")
 
 
 async def _rename(desk: Desk, title: str) -> None:
@@ -163,7 +132,8 @@ async def _import(desk: Desk, argument: str) -> None:
 
 async def _newest(desk: Desk, role: Literal["user", "assistant"]) -> wire.Message:
     if desk.conversation is not None:
-        for message in reversed(await (await desk.client()).messages(desk.conversation.id)):
+        page = await (await desk.client()).newest_messages(desk.conversation.id)
+        for message in reversed(page.data):
             if message.role == role:
                 return message
     raise TerminalError("there is nothing yet in this conversation; /last goes back to the one before")
@@ -196,126 +166,6 @@ async def _bad(desk: Desk, reason: str) -> None:
     desk.note("noted: that reply was not good")
 
 
-# -------------------------------------------------------------------- what it knows
-
-
-async def _memories(desk: Desk, words: str) -> None:
-    wanted = words.casefold().split()
-    memories = [
-        memory
-        for memory in await (await desk.client()).memories()
-        if all(word in memory.text.casefold() for word in wanted)
-    ]
-    for memory in memories:
-        quotes = "  ".join(f"“{one_line(evidence.quote, 80)}”" for evidence in memory.evidence)
-        desk.show([f"{memory.id}  {memory.text}  {quotes}".rstrip()])
-    if not memories:
-        desk.note("nothing yet" if not words else "nothing with these words")
-
-
-async def _remember(desk: Desk, text: str) -> None:
-    if not text:
-        raise TerminalError("what should be remembered? /remember TEXT")
-    memory = await (await desk.client()).remember(text)
-    desk.note(f"remembered: {memory.id}  {memory.text}")
-
-
-async def _correct(desk: Desk, argument: str) -> None:
-    memory_id, _, text = argument.partition(" ")
-    if not text.strip():
-        raise TerminalError("which one, and what is right? /memories lists them; then /correct ID TEXT")
-    memory = await (await desk.client()).correct(memory_id, text.strip())
-    desk.note(f"corrected: {memory.id}  {memory.text}")
-
-
-async def _confirm(desk: Desk, memory_id: str) -> None:
-    memory = await (await desk.client()).confirm(_required(memory_id))
-    desk.note(f"confirmed: {memory.text}")
-
-
-async def _decline(desk: Desk, memory_id: str) -> None:
-    memory = await (await desk.client()).decline(_required(memory_id))
-    desk.note(f"declined: {memory.text}")
-
-
-def _required(memory_id: str) -> str:
-    if not memory_id:
-        raise TerminalError("which one? /memories lists them with their ids")
-    return memory_id
-
-
-async def _forget(desk: Desk, memory_id: str) -> None:
-    if not memory_id:
-        raise TerminalError("which one? /memories lists them; then /forget ID")
-    gone = await (await desk.client()).forget(memory_id)
-    desk.note(f"forgotten, for good: {', '.join(gone.forgotten)}")
-
-
-async def _persona(desk: Desk, _: str) -> None:
-    view = await (await desk.client()).persona()
-    for trait in view.traits:
-        desk.show(traits.plain_lines(trait))
-    desk.note(view.note if view.enabled else "it is turned off; /set persona on turns it on")
-
-
-async def _trait(desk: Desk, argument: str) -> None:
-    from assistant import wire
-
-    name, _, level = argument.partition(" ")
-    words: dict[str, object] = {"freeze": {"frozen": True}, "unfreeze": {"frozen": False}}
-    level = level.strip()
-    if level == "delete":
-        await (await desk.client()).forget_trait(name)
-        desk.note(f"what was known of {name} is deleted")
-        return
-    said = words.get(level) or ({"t_score": float(level)} if level.isdigit() else {"level": level})
-    try:
-        change = wire.TraitChange.model_validate({"trait": name, **(said if isinstance(said, dict) else {})})
-    except ValueError:
-        raise TerminalError(
-            "which trait, and how is it? /trait openness low (or medium, high, 20 to 80, freeze, unfreeze, delete)"
-        ) from None
-    view = await (await desk.client()).change_trait(change)
-    desk.show(line for trait in view.traits if trait.trait == name for line in traits.plain_lines(trait))
-
-
-async def _questionnaire(desk: Desk, length: str) -> None:
-    items = 50 if length == "50" else 20
-    asked = await (await desk.client()).questionnaire(items)
-    desk.sheet = Sheet(asked, items)
-    desk.note(f"{asked.instructions} {len(asked.questions)} statements; /quit-questionnaire leaves, nothing is kept.")
-    desk.note(", ".join(f"{number} {words}" for number, words in enumerate(asked.scale, 1)))
-    _ask(desk, desk.sheet)
-
-
-def _ask(desk: Desk, sheet: Sheet) -> None:
-    number = len(sheet.answers)
-    desk.note(f"{number + 1} of {len(sheet.questionnaire.questions)}: {sheet.questionnaire.questions[number].text}")
-
-
-async def answer(desk: Desk, text: str) -> None:
-    """Take one answer to the questionnaire that is on its way; hand all in after the last."""
-    sheet = desk.sheet
-    if sheet is None or not text:
-        return
-    questions = sheet.questionnaire.questions
-    if text not in [str(number) for number in range(1, len(sheet.questionnaire.scale) + 1)]:
-        raise TerminalError(f"answer with a number from 1 to {len(sheet.questionnaire.scale)}, or /quit-questionnaire")
-    sheet.answers[questions[len(sheet.answers)].id] = int(text)
-    if len(sheet.answers) < len(questions):
-        _ask(desk, sheet)
-        return
-    desk.sheet = None
-    view = await (await desk.client()).answer(sheet.items, sheet.answers)
-    for trait in view.traits:
-        desk.show(traits.plain_lines(trait)[:1])
-
-
-async def _quit_questionnaire(desk: Desk, _: str) -> None:
-    desk.sheet = None
-    desk.note("left; nothing is kept")
-
-
 # -------------------------------------------------------------------- settings and help
 
 
@@ -332,6 +182,21 @@ async def _set(desk: Desk, argument: str) -> None:
     one = choices.setting(name)
     view = await (await desk.client()).change_settings(**{name: choices.read(one, typed)})
     desk.note(f"{name}: {choices.value_of(view, one)}")
+
+
+async def _models(desk: Desk, _: str) -> None:
+    desk.show(offers.plain_lines(await (await desk.client()).model_offers()))
+
+
+async def _use(desk: Desk, argument: str) -> None:
+    name, _, agreed = (part.strip() for part in argument.partition(" "))
+    listed = await (await desk.client()).model_offers()
+    offer = next((one for one in listed.data if one.name == name), None)
+    if offer is None:
+        raise TerminalError("which model? /models names them; then /use NAME")
+    if (offer.leaves_machine or offer.download_bytes is not None) and agreed != "yes":
+        raise TerminalError(f"{offers.about(offer)} Say /use {name} yes if that is meant")
+    desk.note(await offers.choose(desk.link, offer, desk.note))
 
 
 async def _resources(desk: Desk, _: str) -> None:
@@ -362,20 +227,11 @@ COMMANDS = (
     Command("why", "", "why the last reply was said", _why),
     Command("good", "[REASON]", "the last reply was good", _good),
     Command("bad", "[REASON]", "the last reply was not good", _bad),
-    Command("memories", "[WORDS]", "what Attune remembers about you", _memories),
-    Command("remember", "TEXT", "tell it something to remember", _remember),
-    Command("correct", "ID TEXT", "say what is right in place of a memory", _correct),
-    Command("confirm", "ID", "say that a memory is right", _confirm),
-    Command(
-        "decline", "ID", "say that it is not right: it ends and is not learned again from the same words", _decline
-    ),
-    Command("forget", "ID", "make it forget one of them", _forget),
-    Command("persona", "", "what it believes about how you are", _persona),
-    Command("trait", "NAME HOW", "low, medium, high, 20 to 80, freeze, unfreeze or delete", _trait),
-    Command("questionnaire", "[20|50]", "answer short statements about yourself", _questionnaire),
-    Command("quit-questionnaire", "", "leave it; nothing is kept", _quit_questionnaire),
+    *knowing.COMMANDS,
     Command("settings", "", "what you allow and prefer, and which model answers", _settings),
     Command("set", "NAME VALUE", "change a setting, as in /set country AT; - takes it back", _set),
+    Command("models", "", "which models could answer: found here, by an API key, or to be downloaded", _models),
+    Command("use", "NAME [yes]", "let that model answer; yes agrees to a download, or to text leaving here", _use),
     Command("resources", "", "where to turn in a crisis", _resources),
     Command("help", "", "this", _help),
 )

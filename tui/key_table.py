@@ -283,6 +283,15 @@ KEYS: tuple[Key, ...] = (
     *_page("why"),
     Key("change", "settings", ("enter",), "Change", "Change the marked setting.", bound=False),
     Key(
+        "models",
+        "settings",
+        ("m",),
+        "Model",
+        "Choose which model answers: found here, by an API key, or a small one to download.",
+        footer=True,
+        command="Which model answers",
+    ),
+    Key(
         "export",
         "settings",
         ("e",),

@@ -79,6 +79,23 @@ class Link:
         self._reaching = self._readying = None
         self._report(LinkState("lost", error.message))
 
+    async def restart(self) -> bool:
+        """Start our own backend anew; False, and nothing done, where it is not ours or does not leave in time.
+
+        Raises:
+            TerminalError: it did not come back.
+        """
+        backend = self.backend
+        if backend is None or not backend.ours:
+            return False
+        self._report(LinkState("starting", "the backend finishes and starts again"))
+        backend.ask_to_stop()
+        if not await backend.stopped():
+            return False
+        self._reaching = self._readying = None
+        await self.ready()
+        return True
+
     async def close(self) -> None:
         """Stop reaching and close the client; the backend runs on."""
         for task in (self._readying, self._reaching):

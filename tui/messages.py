@@ -58,13 +58,29 @@ class TurnEnded(Message):
 class ConversationLoaded(Message):
     """A conversation was reopened."""
 
-    def __init__(
-        self, conversation: wire.Conversation, messages: list[wire.Message], *, on_branch: bool = False
-    ) -> None:
+    def __init__(self, conversation: wire.Conversation, page: wire.MessagePage, *, on_branch: bool = False) -> None:
         super().__init__()
         self.conversation = conversation
-        self.messages = messages
+        self.page = page
+        """The end of it."""
         self.on_branch = on_branch
+
+
+class EarlierWanted(Message):
+    """Somebody looks back towards what has not been asked for yet; `cursor` says where it ends."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__()
+        self.cursor = cursor
+
+
+class EarlierArrived(Message):
+    """The messages before `cursor` are here; None where they could not be had."""
+
+    def __init__(self, cursor: str, page: wire.MessagePage | None) -> None:
+        super().__init__()
+        self.cursor = cursor
+        self.page = page
 
 
 class ConversationsListed(Message):

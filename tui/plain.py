@@ -15,9 +15,10 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from tui import commands, interrupt
+from tui import commands, interrupt, knowing
 from tui.backend import STOP_S, Launch
 from tui.card import plain_lines
+from tui.desk import Sheet
 from tui.errors import TerminalError
 from tui.link import Link, LinkState
 from tui.preferences import Preferences
@@ -43,7 +44,7 @@ class Plain:
         self.before: wire.Conversation | None = None
         """The one that was open before."""
         self.incognito = False
-        self.sheet: commands.Sheet | None = None
+        self.sheet: Sheet | None = None
         """The questionnaire that is being answered."""
         self.listed: list[wire.Conversation] = []
         """What /list printed last, for /open NUMBER."""
@@ -103,7 +104,7 @@ class Plain:
         if command is not None:
             await command.run(self, argument.strip())
         elif self.sheet is not None:
-            await commands.answer(self, text.strip())
+            await knowing.answer(self, text.strip())
         elif text.strip():
             await self.say(Turn(0, text, self.conversation, incognito=self.incognito))
 

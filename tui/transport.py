@@ -33,6 +33,11 @@ PIECE_BYTES = 256 * 1024
 SILENCE_S = 60.0
 """A stream is given up after so long without a byte; the backend pings every 15 seconds."""
 
+IDLE_S = 2.0
+"""A connection is not used again after so long without a request; the backend closes it after five seconds."""
+GONE = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+"""How a connection shows that the backend closed it while it was idle; what only reads is then asked once more."""
+
 LOST = (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError)
 
 _KNOWN = frozenset(
@@ -43,17 +48,19 @@ _KNOWN = frozenset(
 class Transport:
     """One backend, one key."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, *, silence_s: float = SILENCE_S) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ClientError(f"{url!r} is no address: give it as http://host:port", code="bad_url")
         if key is not None and not (key.isascii() and key.isprintable()):
             raise ClientError("the key has characters that no key has: check --key or ATTUNE_KEY", code="bad_key")
         self.url = url.rstrip("/")
+        self._silence_s = silence_s
         self._http = httpx.AsyncClient(
             base_url=self.url,
             headers={"authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(REPLY_S, connect=CONNECT_S),
+            limits=httpx.Limits(keepalive_expiry=IDLE_S),
             trust_env=not is_loopback(url),
             verify=parts.scheme == "https",  # reading certificates costs a tenth of a second
         )
@@ -86,9 +93,13 @@ class Transport:
             ClientError: refused, unreachable, or not the protocol.
         """
         try:
-            response = await self._http.request(
-                method, path, params=params, json=body, timeout=httpx.Timeout(within_s, connect=CONNECT_S)
-            )
+            timeout = httpx.Timeout(within_s, connect=CONNECT_S)
+            try:
+                response = await self._http.request(method, path, params=params, json=body, timeout=timeout)
+            except GONE:
+                if method != "GET":
+                    raise
+                response = await self._http.request(method, path, params=params, timeout=timeout)
         except LOST as error:
             raise self._lost(error) from error
         if response.is_error and not accept_errors:
@@ -122,7 +133,7 @@ class Transport:
             ClientError: refused, unreachable, `garbled`, `cut` where the stream ends before the reply does, or what an
                 `error` event says.
         """
-        timeout, ended = httpx.Timeout(SILENCE_S, connect=CONNECT_S), False
+        timeout, ended = httpx.Timeout(self._silence_s, connect=CONNECT_S), False
         try:
             async with httpx_sse.aconnect_sse(
                 self._http, method, path, params=params, json=body, timeout=timeout
@@ -147,6 +158,23 @@ class Transport:
             raise self._lost(problem) from problem
         if not ended:
             raise ClientError("the connection ended before the reply did; what was said so far is kept", code="cut")
+
+    async def lines(self, method: Method, path: str, *, body: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the lines of JSON that are answered, as they come.
+
+        Raises:
+            ClientError: as `ask`.
+        """
+        timeout = httpx.Timeout(LONG_S, connect=CONNECT_S)
+        try:
+            async with self._http.stream(method, path, json=body, timeout=timeout) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _refused(response)
+                async for line in response.aiter_lines():
+                    yield _line(line)
+        except LOST as error:
+            raise self._lost(error) from error
 
     async def upload(self, path: str, file: Path, *, params: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
         """Send a file and yield the lines of JSON that are answered, as they come.

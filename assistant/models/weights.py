@@ -6,6 +6,8 @@ take the time of a disk or of a network, so call them in a thread.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from assistant.errors import ModelRefusedError, ModelUnreachableError
@@ -83,18 +85,30 @@ def find(model: str, *, role: str = "policy") -> Path:
             hint = "merge the adapter into its model first" if (directory / "adapter_config.json").is_file() else ""
             raise ModelRefusedError(f"{directory} holds no Transformers model (no config.json){hint and '; ' + hint}")
         return directory
-    return cached(model) or _download(model, role)
+    return cached(model) or download(model, role=role)
 
 
-def _download(model: str, role: str) -> Path:
-    """Fetch a hub model; huggingface_hub shows its own progress bar on stderr."""
+def download(model: str, *, role: str = "policy", endpoint: str | None = None, cache: Path | None = None) -> Path:
+    """Fetch a hub model; huggingface_hub shows its own progress bar on stderr.
+
+    Args:
+        model: A hub id.
+        role: For the words of an error.
+        endpoint: The hub's address; None means its usual one, or `HF_ENDPOINT`.
+        cache: As in `cached`.
+
+    Raises:
+        ModelRefusedError: the hub has no such model, or not with weights.
+        ModelUnreachableError: the hub cannot be reached.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
     try:
-        snapshot = Path(snapshot_download(model, allow_patterns=_FILES, ignore_patterns=_COPIES))
+        fetch = partial(snapshot_download, model, endpoint=endpoint, cache_dir=cache, ignore_patterns=_COPIES)
+        snapshot = Path(fetch(allow_patterns=_FILES))
         if not _has_weights(snapshot):
-            snapshot = Path(snapshot_download(model, allow_patterns=[*_FILES, "*.bin"], ignore_patterns=_COPIES))
+            snapshot = Path(fetch(allow_patterns=[*_FILES, "*.bin"]))
     except GatedRepoError as error:
         raise ModelRefusedError(
             f"the hub gives {model!r} only to people who asked; accept its terms at https://huggingface.co/{model}"
@@ -112,6 +126,32 @@ def _download(model: str, role: str) -> Path:
     if not _has_weights(snapshot):
         raise ModelRefusedError(f"the hub's {model!r} holds no weights that Transformers can read; check {role}.model")
     return snapshot
+
+
+def download_bytes(model: str, *, endpoint: str | None = None) -> int:
+    """Return how much `download` fetches of a hub model; 0 where the hub does not say.
+
+    The errors of huggingface_hub come through; `download` translates them.
+    """
+    from huggingface_hub import HfApi, RepoFile
+    from huggingface_hub.utils._paths import filter_repo_objects
+
+    entries = HfApi(endpoint=endpoint).list_repo_tree(model, recursive=True)
+    sizes = {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
+    wanted = filter_repo_objects(sizes, allow_patterns=_FILES, ignore_patterns=_COPIES)
+    return sum(sizes[path] for path in wanted)
+
+
+def bytes_here(model: str, *, cache: Path | None = None) -> int:
+    """Return how much of a hub model is on this machine, whole or not."""
+    from huggingface_hub import constants
+
+    blobs = (cache or Path(constants.HF_HUB_CACHE)) / f"models--{model.replace('/', '--')}" / "blobs"
+    found = 0
+    for blob in blobs.glob("*"):
+        with suppress(FileNotFoundError):  # it got its name just now
+            found += blob.stat().st_size
+    return found
 
 
 def _has_weights(directory: Path) -> bool:

@@ -116,6 +116,8 @@ TABLE: dict[str, tuple[Expected, Any]] = {
     "POST /v1/admin/jobs/{job_id}/retry": (ADMIN, None),
     "GET /v1/admin/audit": (ADMIN, None),
     "GET /v1/admin/safety/report": (ADMIN, None),
+    "GET /v1/admin/models": (ADMIN, None),
+    "POST /v1/admin/models": (admins(404), {"name": "no/such"}),
     "GET /v1/admin/policies": (ADMIN, None),
     "POST /v1/admin/policies": (admins(201), POLICY),
     "POST /v1/admin/policies/rollback": (admins(409), {}),

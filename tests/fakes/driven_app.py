@@ -26,7 +26,7 @@ from tui.widgets.quiet import Quiet
 from tui.widgets.reply import Reply
 from tui.widgets.said import Said
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 @dataclass

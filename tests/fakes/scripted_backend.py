@@ -256,7 +256,12 @@ class ScriptedBackend:
     async def _list(self, request: Request) -> Response:
         if (refused := self._check(request)) is not None:
             return refused
-        data, following = self._paged(self.messages[request.path_params["id"]], request)
+        held = self.messages[request.path_params["id"]]
+        if request.query_params.get("newest") == "true":
+            end = int(request.query_params.get("before", str(len(held))))
+            begin = max(0, end - min(self.page_size, int(request.query_params["limit"])))
+            return answer(wire.MessagePage(data=held[begin:end], previous_cursor=str(begin) if begin else None))
+        data, following = self._paged(held, request)
         return answer(wire.MessagePage(data=data, next_cursor=following))
 
     async def _memories(self, request: Request) -> Response:

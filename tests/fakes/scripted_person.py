@@ -63,6 +63,35 @@ def lively() -> list[wire.TraitView]:
     return list(by_name.values())
 
 
+OFFERS = wire.ModelOffers(
+    data=[
+        wire.ModelOffer(
+            name="ollama/llama3.2",
+            description="llama3.2 on a server on this machine (http://127.0.0.1:11434/v1)",
+            leaves_machine=False,
+        ),
+        wire.ModelOffer(
+            name="openai",
+            description="OpenAI's gpt-4.1-mini, with the key in OPENAI_API_KEY; your words are sent to api.openai.com",
+            leaves_machine=True,
+        ),
+        wire.ModelOffer(name="builtin", description="no language model", leaves_machine=False),
+        wire.ModelOffer(
+            name="download/Qwen/Qwen3-0.6B",
+            description="Qwen/Qwen3-0.6B, a small instruct model, downloaded from huggingface.co",
+            leaves_machine=False,
+            download_bytes=1_520_000_000,
+        ),
+    ],
+    answering="Scripted replies. For tests.",
+)
+DOWNLOADING = (
+    wire.ModelStep(type="downloading", done=760_000_000, total=1_520_000_000),
+    wire.ModelStep(type="downloading", done=1_520_000_000, total=1_520_000_000),
+    wire.ModelStep(type="chosen", message="it answers from the backend's next start on"),
+)
+
+
 @dataclass
 class ScriptedPerson:
     """Traits, settings, and the answers that were handed in."""
@@ -75,12 +104,19 @@ class ScriptedPerson:
     handed_in: list[dict[str, int]] = field(default_factory=list)
     brought: list[tuple[str, bytes]] = field(default_factory=list)
     """Formats and contents of what was imported."""
+    offers: wire.ModelOffers = field(default_factory=lambda: OFFERS)
+    operates: bool = True
+    """Whether the key may choose the model."""
+    downloading: tuple[wire.ModelStep, ...] = DOWNLOADING
+    used: list[wire.ModelChoice] = field(default_factory=list)
     _asked: int = 0
 
     @property
     def routes(self) -> list[Route]:
         """The routes of the person."""
         return [
+            Route("/v1/admin/models", self._offers, methods=["GET"]),
+            Route("/v1/admin/models", self._use, methods=["POST"]),
             Route("/v1/me/persona", self._get, methods=["GET"]),
             Route("/v1/me/persona", self._change, methods=["PATCH"]),
             Route("/v1/me/persona", self._forget, methods=["DELETE"]),
@@ -92,6 +128,19 @@ class ScriptedPerson:
             Route("/v1/me/export/{id}", self._archive),
             Route("/v1/me/import", self._import, methods=["POST"]),
         ]
+
+    async def _offers(self, request: Request) -> Response:
+        if not self.operates:
+            body = wire.ErrorBody(message="this needs an admin key", type="error", code="forbidden", request_id="r")
+            return answer(wire.ErrorEnvelope(error=body), 403)
+        return answer(self.offers)
+
+    async def _use(self, request: Request) -> Response:
+        choice = wire.ModelChoice.model_validate(await request.json())
+        self.used.append(choice)
+        offer = next(one for one in self.offers.data if one.name == choice.name)
+        steps = self.downloading if offer.download_bytes else DOWNLOADING[-1:]
+        return Response("".join(step.model_dump_json() + "\n" for step in steps), media_type="application/x-ndjson")
 
     def trait(self, name: str) -> wire.TraitView:
         """One trait as it stands."""

@@ -22,7 +22,7 @@ from tests.fakes.gate import Gate
 from tests.fakes.scripted_backend import CARD, KEY, Cut, Refusal, ScriptedBackend
 from tests.fakes.scripted_person import lively
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +342,14 @@ async def test_a_questionnaire_is_answered_line_by_line(backend: ScriptedBackend
     assert "20 of 20: I do thing number 20." in said.err
     assert "answer with a number from 1 to 5" in said.err
     assert "extraversion: high" in said.out
+
+
+async def test_a_model_is_chosen_after_a_yes_where_text_would_leave(run: Run, backend: ScriptedBackend) -> None:
+    said = await run(say="/models\n/use openai\n/use openai yes\n")
+    assert "ollama/llama3.2  llama3.2 on a server on this machine" in said.out
+    assert "What you write would leave this machine! " not in said.out.splitlines()[0]
+    assert "Say /use openai yes if that is meant" in said.err
+    assert [choice.agree for choice in backend.person.used] == [True]
 
 
 async def test_a_command_that_cannot_be_done_says_how(run: Run) -> None:

@@ -19,7 +19,7 @@ from tui.preferences import Preferences
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
-PATIENCE_S = 45.0
+PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,17 +21,17 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("left,right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: str, yes: str) -> None:
+    def __init__(self, question: str, yes: str, no: str = "Keep it") -> None:
         super().__init__()
         self._question = question
-        self._yes = yes
+        self._yes, self._no = yes, no
 
     def compose(self) -> ComposeResult:
         """The question and its answers."""
         with Vertical(classes="window"):
             yield Static(self._question, id="question", markup=False)
             with Horizontal(id="answers"):
-                yield Button("Keep it", id="no", compact=True)
+                yield Button(self._no, id="no", compact=True)
                 yield Button(f"{self._yes} (y)", id="yes", variant="error", compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -12,12 +12,15 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Checkbox, Input, Static
 
-from tui import choices
+from tui import choices, offers
 from tui.door import is_loopback
 from tui.errors import TerminalError
 from tui.keys import key_map
 from tui.link import Link
 from tui.messages import Arrived, RequestFailed
+
+if TYPE_CHECKING:
+    from tui.client import Client
 
 WHAT = (
     "Attune is an AI you can talk with. It remembers what you tell it, and learns how to be there for you. "
@@ -54,7 +57,9 @@ class FirstRunScreen(ModalScreen[bool]):
                 here = choices.country_here(os.environ)
                 yield Input(here, placeholder="e.g. AT", max_length=2, id="country", compact=True)
             yield Static("Which model answers: one moment…", id="answers", markup=False)
-            yield Button("Begin", id="begin", variant="primary", compact=True)
+            with Horizontal(id="buttons"):
+                yield Button("Begin", id="begin", variant="primary", compact=True)
+                yield Button("Another model…", id="another", compact=True)
             first_key = key_map(self.app).first_key
             later = f"{first_key('settings')} changes this later · {first_key('resources')} shows crisis lines"
             yield Static(later, id="later", markup=False)
@@ -69,19 +74,40 @@ class FirstRunScreen(ModalScreen[bool]):
         try:
             client = await self._link.ready()
             lines = choices.answers(await client.ready(), url_is_here=is_loopback(client.url))
+            lines += await self._found(client)
         except TerminalError as error:
             lines = [f"not known yet: {error.message}"]
         self.post_message(Arrived(" ".join(lines)))
+
+    async def _found(self, client: Client) -> list[str]:
+        """What else could answer; nothing where the backend is somebody else's."""
+        try:
+            return [offers.found(await client.model_offers())]
+        except TerminalError:
+            self.post_message(Arrived(False))
+            return []
 
     @on(Arrived)
     def tell(self, message: Arrived) -> None:
         """Say which model answers, or leave once the choices are stored."""
         if message.value is True:
             self.dismiss(True)
+        elif message.value is False:
+            self.query_one("#another", Button).display = False
         else:
             self.query_one("#answers", Static).update(f"Which model answers: {message.value}")
 
-    @on(Button.Pressed)
+    @on(Button.Pressed, "#another")
+    @work(group="another", exclusive=True)
+    async def another(self, event: Button.Pressed) -> None:
+        """Choose which model answers."""
+        from tui.screens.models import ModelsScreen
+
+        event.stop()
+        if await self.app.push_screen_wait(ModelsScreen(self._link)) is not None:
+            self._look()
+
+    @on(Button.Pressed, "#begin")
     def begin(self) -> None:
         """Store the choices."""
         self._store(

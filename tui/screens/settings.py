@@ -86,6 +86,16 @@ class SettingsScreen(Page[None]):
             self.post_message(RequestFailed(self.COMPLAINT, error))
 
     @work(group="carry", exclusive=True)
+    async def action_models(self) -> None:
+        """Choose which model answers."""
+        from tui.screens.models import ModelsScreen
+
+        came = await self.app.push_screen_wait(ModelsScreen(self.link))
+        if came is not None:
+            self.notify(came, title="Which model answers", markup=False)
+            self.action_reload()
+
+    @work(group="carry", exclusive=True)
     async def action_export(self) -> None:
         """Write an archive of everything held about the person."""
         asked = AskScreen(

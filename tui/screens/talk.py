@@ -1,4 +1,4 @@
-"""Talking: one conversation, one prompt, one turn at a time.
+"""Talking in the conversation that is open: one turn at a time.
 
 The turn runs in a worker that posts the stream's events in their order; this screen shows them. What the person wrote
 is never lost: it is in the conversation, in the prompt, waiting for its turn, or at the backend. What else a person can
@@ -11,23 +11,16 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from textual import on, work
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.screen import Screen
-from textual.widgets import Footer
 from textual.worker import Worker
 
 from tui.errors import ClientError, TerminalError
-from tui.link import Link, LinkState
-from tui.messages import ConversationBegun, ConversationLoaded, EventArrived, LinkChanged, RequestFailed, TurnEnded
-from tui.text import one_line
+from tui.link import Link
+from tui.messages import ConversationBegun, EventArrived, RequestFailed, TurnEnded
+from tui.screens.opened import OpenScreen
 from tui.turn import Turn, converse
-from tui.widgets.conversation import Conversation
 from tui.widgets.prompt import Prompt
-from tui.widgets.status import StatusBar
 
 if TYPE_CHECKING:
-    from assistant import wire
     from tui.widgets.block import Block
 
 STOP_GRACE_S = 3.0
@@ -36,57 +29,23 @@ MOST_BYTES = 32 * 1024
 """What the backend takes in one message."""
 
 
-class TalkScreen(Screen[None]):
-    """Conversation above, prompt below."""
-
-    AUTO_FOCUS = "#prompt"
+class TalkScreen(OpenScreen):
+    """One turn at a time in the conversation that is open."""
 
     def __init__(self, link: Link, *, enter_sends: bool, stop_grace_s: float) -> None:
-        super().__init__()
-        self.link = link
-        self._enter_sends = enter_sends
+        super().__init__(link, enter_sends=enter_sends)
         self._stop_grace_s = stop_grace_s
-        self.open_one: wire.Conversation | None = None
-        """The conversation that is shown; None before the first message of a new one."""
-        self.before: wire.Conversation | None = None
-        """The conversation that was open before this one."""
-        self.on_branch = False
-        """Whether another branch than the newest is shown, so that the next message has to say where it belongs."""
         self._editing: Block | None = None
-        self._incognito = False
-        self._drafts: dict[str, str] = {}
         self._waiting: list[str] = []
         self._turn: Turn | None = None
         self._worker: Worker[None] | None = None
         self._unanswered: Turn | None = None
         self._turns = 0
 
-    def compose(self) -> ComposeResult:
-        """Status, conversation, prompt, footer."""
-        yield StatusBar()
-        yield Conversation()
-        with Horizontal(id="composer"):
-            yield Prompt(enter_sends=self._enter_sends)
-        yield Footer(compact=True)
-
-    def on_mount(self) -> None:
-        """Begin to reach the backend while the person reads or writes, once the first frame is drawn."""
-        self.call_after_refresh(self._warm_up)
-
     @property
     def answering(self) -> bool:
         """Whether a reply is on its way."""
         return self._turn is not None
-
-    @property
-    def prompt(self) -> Prompt:
-        """Where the person writes."""
-        return self.query_one(Prompt)
-
-    @property
-    def conversation(self) -> Conversation:
-        """What is shown of the conversation."""
-        return self.query_one(Conversation)
 
     # ---------------------------------------------------------------- the turn
 
@@ -105,7 +64,7 @@ class TalkScreen(Screen[None]):
         text = self.prompt.take()
         if self._turn is not None:
             self._waiting.append(text)
-            self._head()
+            self.head()
         elif self._editing is not None:
             await self._send_edit(self._editing, text)
         else:
@@ -116,8 +75,7 @@ class TalkScreen(Screen[None]):
         again = self._unanswered
         if again is not None and (again.text, again.conversation_id) == (text, turn.conversation_id):
             turn.client_message_id = again.client_message_id
-        newest = self.conversation.blocks[-1:] if self.on_branch else []
-        turn.parent_id = (newest[0].message_id or None) if newest else None
+        turn.parent_id = self.conversation.last_id if self.on_branch else None
         await self.conversation.begin(text)
         self.begin_turn(turn)
 
@@ -126,11 +84,11 @@ class TalkScreen(Screen[None]):
         turn.kind, turn.message_id = "edit", edited.message_id
         await self.conversation.begin_edit(turn.message_id, text)
         self.begin_turn(turn)
-        self._head()
+        self.head()
 
     def _next_turn(self, text: str) -> Turn:
         self._turns += 1
-        return Turn(self._turns, text, self.open_one, incognito=self._incognito)
+        return Turn(self._turns, text, self.open_one, incognito=self.incognito)
 
     async def say_again(self, reply_id: str) -> None:
         """Ask for another reply in place of one."""
@@ -194,8 +152,8 @@ class TalkScreen(Screen[None]):
     async def _fail(self, turn: Turn, error: Exception) -> None:
         if isinstance(error, ClientError) and error.code in ("unreachable", "cut", "timeout"):
             self.link.lost(error)
-            self._warm_up()
-        self._complain("No reply" if turn.stream_id else "Not sent", error)
+            self.warm_up()
+        self.complain("No reply" if turn.stream_id else "Not sent", error)
         conversation = self.conversation
         if conversation.reply is not None and conversation.reply.text:
             await conversation.end("broken off")
@@ -220,17 +178,17 @@ class TalkScreen(Screen[None]):
             self.prompt.hold("\n\n".join(text for text in texts if text.strip()))
         else:
             await self._send(self._waiting.pop(0))
-        self._head()
+        self.head()
 
     # ---------------------------------------------------------------- editing
 
     def start_editing(self, said: Block) -> None:
         """Put a message back into the prompt, to be said in other words."""
-        self._drafts[f"beside {self._place}"] = self.prompt.text
+        self.drafts[f"beside {self.place}"] = self.prompt.text
         self._editing = said
         self.prompt.hold(said.text)
         self.prompt.focus()
-        self._head()
+        self.head()
         self.refresh_bindings()
 
     def stop_editing(self) -> None:
@@ -238,8 +196,8 @@ class TalkScreen(Screen[None]):
         if self._editing is None:
             return
         self._editing = None
-        self.prompt.hold(self._drafts.pop(f"beside {self._place}", ""))
-        self._head()
+        self.prompt.hold(self.drafts.pop(f"beside {self.place}", ""))
+        self.head()
         self.refresh_bindings()
 
     # ---------------------------------------------------------------- stopping and leaving
@@ -287,8 +245,8 @@ class TalkScreen(Screen[None]):
         except TerminalError as error:
             self.post_message(RequestFailed("Could not stop the reply", error))
 
-    async def _leave(self) -> None:
-        """Leave the conversation: stop its turn, keep its draft, close it where it is incognito."""
+    async def leave(self) -> None:
+        """Stop the turn, and leave the conversation with what waits and what is written as its draft."""
         turn, self._turn = self._turn, None
         if turn is not None:
             if turn.stream_id is not None:
@@ -296,75 +254,14 @@ class TalkScreen(Screen[None]):
             if self._worker is not None:
                 self._worker.cancel()
         self.stop_editing()
-        drafts = [*self._waiting, self.prompt.text]
-        self._waiting, self.on_branch = [], False
-        self._drafts[self._place] = "\n\n".join(text for text in drafts if text.strip())
-        if self.open_one is not None:
-            if self.open_one.incognito:
-                self._close(self.open_one.id)
-            else:
-                self.before = self.open_one
-        self.refresh_bindings()
+        texts, self._waiting = [*self._waiting, self.prompt.text], []
+        self.drafts[self.place] = "\n\n".join(text for text in texts if text.strip())
+        await super().leave()
 
-    @property
-    def _place(self) -> str:
-        return self.open_one.id if self.open_one is not None else ""
+    # ---------------------------------------------------------------- what waits
 
-    @work(group="close")
-    async def _close(self, conversation_id: str) -> None:
-        try:
-            await (await self.link.client()).delete_conversation(conversation_id)
-        except TerminalError as error:
-            self.post_message(RequestFailed("The incognito conversation is deleted at the backend's next start", error))
-
-    async def close_incognito(self) -> None:
-        """On the way out: delete an incognito conversation that is still open, as far as the backend answers."""
-        if self.open_one is not None and self.open_one.incognito:
-            await self._close(self.open_one.id).wait()
-
-    # ---------------------------------------------------------------- conversations
-
-    async def begin_new(self, *, incognito: bool = False) -> None:
-        """Begin a new conversation; the draft of the one that is left waits there."""
-        await self._leave()
-        self.open_one, self._incognito = None, incognito
-        await self.conversation.reset()
-        self.show_title("")
-        self._take_up_draft()
-
-    @work(group="load", exclusive=True)
-    async def load(self, conversation: wire.Conversation, leaf: str | None = None) -> None:
-        """Ask for the messages of a conversation and open it, along the branch through `leaf`."""
-        try:
-            messages = await (await self.link.client()).messages(conversation.id, leaf=leaf)
-        except TerminalError as error:
-            self.post_message(RequestFailed("Could not open the conversation", error))
-        else:
-            self.post_message(ConversationLoaded(conversation, messages, on_branch=leaf is not None))
-
-    @on(ConversationLoaded)
-    async def open_conversation(self, message: ConversationLoaded) -> None:
-        """Show the conversation and go on in it."""
-        if self._place != message.conversation.id:
-            await self._leave()
-            self.open_one, self._incognito = message.conversation, message.conversation.incognito
-            self._take_up_draft()
-        self.open_one, self.on_branch = message.conversation, message.on_branch
-        await self.conversation.open(message.messages)
-        self.show_title(message.conversation.title)
-        self.refresh_bindings()
-
-    def _take_up_draft(self) -> None:
-        self.prompt.hold(self._drafts.pop(self._place, ""))
-        self._head()
-        self.prompt.focus()
-
-    def show_title(self, title: str) -> None:
-        """Say at the top which conversation this is."""
-        marks = "incognito" if self._incognito else ""
-        self.query_one(StatusBar).show_title(" · ".join(part for part in (marks, title) if part))
-
-    def _head(self) -> None:
+    def head(self) -> None:
+        """Say above the prompt what waits its turn, or what is edited."""
         waiting = f"next: {' / '.join(self._waiting)}" if self._waiting else ""
         self.prompt.head(waiting or ("editing an earlier message · Esc leaves it as it was" if self._editing else ""))
 
@@ -373,34 +270,6 @@ class TalkScreen(Screen[None]):
         """Bring back what waits to be sent, else what was sent last."""
         if self._waiting:
             self.prompt.hold(self._waiting.pop())
-            self._head()
+            self.head()
         else:
             self.prompt.recall()
-
-    # ---------------------------------------------------------------- the link and errors
-
-    @work(group="warm-up", exclusive=True)
-    async def _warm_up(self) -> None:
-        try:
-            await self.link.ready()
-        except TerminalError as error:
-            self.post_message(RequestFailed("Not connected", error))
-
-    @on(LinkChanged)
-    def link_changed(self, message: LinkChanged) -> None:
-        """Show where the link stands, and what a waiting reply waits for."""
-        self._show_link(message.state)
-
-    def _show_link(self, state: LinkState) -> None:
-        self.query_one(StatusBar).show_state(state)
-        reply = self.conversation.reply
-        if reply is not None and not reply.text:
-            reply.wait_for(one_line(state.text, 60) if state.kind == "starting" else "")
-
-    @on(RequestFailed)
-    def request_failed(self, message: RequestFailed) -> None:
-        """Show what could not be done."""
-        self._complain(message.title, message.error)
-
-    def _complain(self, title: str, error: Exception) -> None:
-        self.notify(str(error), title=title, severity="error", timeout=10, markup=False)

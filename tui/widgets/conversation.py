@@ -1,7 +1,8 @@
 """The conversation as it is seen: blocks in the order of the events, the newest kept in view.
 
 Knows how each event looks; does not know where events come from. Of a long conversation only a window is drawn; looking
-beyond its edge moves it, so that ten thousand messages are as quick as ten.
+beyond its edge moves it, and what the window nears is asked for in good time (`EarlierWanted`), so that ten thousand
+messages are as quick as ten.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from textual import work
 from textual.containers import VerticalScroll
 
 from tui.keys import key_map
+from tui.messages import EarlierWanted
 from tui.text import one_line, variant_of
 from tui.widgets.block import Block
 from tui.widgets.panel import Panel
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
 
 FIRST_BLOCKS = 40
 """So many messages of a reopened conversation are drawn at first."""
-STEP_BLOCKS = 30
+STEP_BLOCKS = 20
 """So many more when somebody looks beyond the edge."""
-MOST_BLOCKS = 120
+MOST_BLOCKS = 80
 """So many are drawn at most."""
+AHEAD = 3 * STEP_BLOCKS
+"""Where so few messages are left above the window, the ones before them are asked for."""
 
 NOTES = {"complete": "", "partial": "stopped", "failed": "broken off", "retracted": "withdrawn"}
 RATED = {"up": "rated good", "down": "rated not good"}
@@ -45,6 +49,12 @@ class Conversation(VerticalScroll, can_focus=False):
         self._history: list[wire.Message] = []
         self._first = 0
         """Index in the history of the first message that is drawn."""
+        self._cursor: str | None = None
+        """Of what stands before the history; None where that is all, or asked for already."""
+        self._asked: str | None = None
+        """The cursor that was asked for."""
+        self._looking = False
+        """Whether somebody waits at the edge for what was asked for."""
 
     async def on_mount(self) -> None:
         """Begin with the greeting and follow the newest block."""
@@ -56,53 +66,84 @@ class Conversation(VerticalScroll, can_focus=False):
         await self.mount(Welcome())
         self.anchor()
 
-    async def open(self, messages: list[wire.Message]) -> None:
-        """Show the newest messages of a conversation that is gone on with."""
+    async def open(self, page: wire.MessagePage) -> None:
+        """Show the end of a conversation that is gone on with."""
         await self._clear()
-        self._history = list(messages)
-        await self._draw(max(0, len(messages) - FIRST_BLOCKS))
-        if not messages:
+        self._history, self._cursor = list(page.data), page.previous_cursor
+        await self._draw(max(0, len(page.data) - FIRST_BLOCKS))
+        if not page.data:
             await self.mount(Welcome())
         self.anchor()
+        self._look_ahead()
 
     # ---------------------------------------------------------------- the window
 
     @property
-    def hidden_before(self) -> int:
-        """How many earlier messages are not drawn."""
-        return self._first
+    def hidden_before(self) -> bool:
+        """Whether there are earlier messages that are not drawn."""
+        return bool(self._first or self._cursor or self._asked)
+
+    def add_earlier(self, cursor: str, page: wire.MessagePage | None) -> None:
+        """Take in what stands before; None where it could not be had, so that looking back asks again."""
+        if cursor != self._asked:
+            return
+        self._asked, self._cursor = None, cursor if page is None else page.previous_cursor
+        if page is not None:
+            self._history[:0] = page.data
+            self._first += len(page.data)
+            if self._looking and self._first:
+                self.earlier()
+            else:
+                self._look_ahead()
+        self._looking = False
+
+    def _look_ahead(self) -> None:
+        """Ask for what stands before the history once the window is near its beginning."""
+        if self._cursor is not None and self._first < AHEAD:
+            self._asked, self._cursor = self._cursor, None
+            self.post_message(EarlierWanted(self._asked))
 
     async def _draw(self, first: int) -> None:
         """Draw the messages from number `first` on, at most as many as the window holds."""
         self._first = first
-        edge = [_earlier(first)] if first else []
+        edge = [_edge()] if self.hidden_before else []
         await self.mount_all([*edge, *(_block(message) for message in self._history[first:][:MOST_BLOCKS])])
 
     @work(group="window", exclusive=True)
     async def earlier(self) -> None:
         """Draw some earlier messages above those that are drawn, and let go of the newest beyond the window."""
         if not self._first:
+            self._looking = self.hidden_before
+            self._look_ahead()
             return
         blocks, first = list(self.blocks), max(0, self._first - STEP_BLOCKS)
         more = [_block(message) for message in self._history[first : self._first]]
         height, self._first = self.virtual_size.height, first
         await self.query("#edge").remove()
         with self.app.batch_update():
-            await self.mount_all([*([_earlier(first)] if first else []), *more], before=0)
+            await self.mount_all([*([_edge()] if self.hidden_before else []), *more], before=0)
             if self.reply is None and len(blocks) + len(more) > MOST_BLOCKS:
                 height -= sum(block.outer_size.height for block in blocks[MOST_BLOCKS - len(more) :])
                 await self.remove_children(blocks[MOST_BLOCKS - len(more) :])
         self.call_after_refresh(lambda: self.scroll_relative(y=self.virtual_size.height - height, animate=False))
+        self._look_ahead()
 
     @work(group="window", exclusive=True)
     async def newest(self) -> None:
         """Draw the newest messages again, where they were let go."""
-        blocks = list(self.blocks)
-        drawn = {block.message_id for block in blocks}
+        await self._show_end()
+        self.anchor()
+
+    @property
+    def last_id(self) -> str | None:
+        """The id of the newest message, drawn or not; None where there is none."""
+        return self._history[-1].id if self._history else None
+
+    async def _show_end(self) -> None:
+        drawn = {block.message_id for block in self.blocks}
         if self.reply is None and self._history and self._history[-1].id not in drawn:
             await self.remove_children()
             await self._draw(max(0, len(self._history) - FIRST_BLOCKS))
-        self.anchor()
 
     async def _trim(self) -> None:
         """Let go of the oldest blocks of a conversation that grew beyond the window."""
@@ -116,7 +157,7 @@ class Conversation(VerticalScroll, can_focus=False):
         if keep.message_id in ids:
             self._first = ids.index(keep.message_id)
             await self.remove_children(gone)
-            await self.mount(_earlier(self._first), before=0)
+            await self.mount(_edge(), before=0)
 
     # ---------------------------------------------------------------- the turn
 
@@ -124,6 +165,7 @@ class Conversation(VerticalScroll, can_focus=False):
         """Show what the person says and that a reply is coming."""
         from tui.widgets.reply import Reply
 
+        await self._show_end()
         await self.query(Welcome).remove()
         self._said, self.reply = Said(text), Reply()
         await self.mount(self._said, self.reply)
@@ -139,6 +181,7 @@ class Conversation(VerticalScroll, can_focus=False):
         from tui.widgets.reply import Reply
 
         await self._cut(message_id)
+        await self._show_end()
         self.reply = Reply()
         await self.mount(self.reply)
         self.anchor()
@@ -243,6 +286,7 @@ class Conversation(VerticalScroll, can_focus=False):
             await self.reply.close()
         self.reply = self._said = None
         self._history, self._first = [], 0
+        self._cursor, self._asked, self._looking = None, None, False
         self._noticed.clear()
         await self.remove_children()
 
@@ -258,8 +302,8 @@ def _block(message: wire.Message) -> Block:
     return Reply(message.text, " · ".join(note for note in notes if note), message)
 
 
-def _earlier(count: int) -> Quiet:
-    edge = Quiet(f"{count} earlier {'message' if count == 1 else 'messages'}; look back to see them.")
+def _edge() -> Quiet:
+    edge = Quiet("There are earlier messages; look back to see them.")
     edge.id = "edge"
     return edge
 

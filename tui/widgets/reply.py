@@ -36,7 +36,8 @@ class Reply(Block):
     def compose(self) -> ComposeResult:
         """Speaker, what is waited for, the text, and a line for how it ended."""
         yield Static("Attune", classes="speaker", markup=False)
-        yield Static(FRAMES[0], classes="waiting", markup=False)
+        if not self.text:
+            yield Static(FRAMES[0], classes="waiting", markup=False)
         yield Markdown(self.text, parser_factory=parser, open_links=False)
         yield Static(self.noted, classes="note", markup=False)
 
@@ -44,7 +45,7 @@ class Reply(Block):
         """Show that something is coming, if it is."""
         self.set_class(not self.text and not self.noted, "-waiting")
         self.set_class(bool(self.noted), "-noted")
-        if self.app.animation_level != "none":
+        if self.app.animation_level != "none" and self.has_class("-waiting"):
             self.set_interval(FRAME_S, self._turn_frame)
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:

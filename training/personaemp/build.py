@@ -53,10 +53,12 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """From the rate so far; None where it cannot be told."""
+        """From the rate so far; None where it cannot be told. Records under way count as half done."""
         if not self.records or self.total is None:
             return None
-        return (time.monotonic() - self.begun) / self.records * max(0, self.total - self.records)
+        under_way = min(max(0, self.total - self.records), _RECORDS_PER_CALL * self.endpoint.concurrency)
+        done = self.records + under_way / 2
+        return (time.monotonic() - self.begun) / done * max(0.0, self.total - done)
 
     @property
     def tokens(self) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from assistant.models.auto import choose, chosen, found, open_policy
 from assistant.owner import owner_key
 from assistant.remote import Remote
 from assistant.runtime import Runtime, open_runtime
+from assistant.safety.learned import weights
 from assistant.safety.resources import entries_older_than
 from memory.errors import MemoryLayerError
 
@@ -34,7 +35,7 @@ class Finding:
 async def examine(config: AssistantConfig, remote: Remote | None) -> list[Finding]:
     """Look at everything; through the running backend where one holds the data directory."""
     home = config.memory_config.home
-    findings = [Finding("data directory", True, str(home)), _disk(home), _owner(home), _crisis_lines()]
+    findings = [Finding("data directory", True, str(home)), _disk(home), _owner(home), _crisis_lines(), _learned()]
     if remote is not None:
         with remote.client(10) as client:
             health = client.get("/readyz").json()
@@ -97,6 +98,15 @@ def _crisis_lines() -> Finding:
     named = ", ".join(f"{entry.country} {entry.checked or 'never'}" for entry in old[:5])
     detail = f"{len(old)} entries were last checked over a year ago: {named}" if old else "all checked within a year"
     return Finding("crisis lines", not old, detail)
+
+
+def _learned() -> Finding:
+    try:
+        manifest = weights().manifest
+    except Exception as error:
+        repair = "every message counts as concern until it can. Repair: install again"
+        return Finding("learned screen", False, f"cannot be read ({error}); {repair}")
+    return Finding("learned screen", True, f"fitted to {manifest['lines']:,} lines")
 
 
 def _owner(home: Path) -> Finding:

@@ -23,6 +23,7 @@ _TRADITIONAL_CHARACTERS = (
     "殺藥繩槍樓橋邊著沒樣結書離開讓誰們個這說覺話來時後對為會過還東愛請門媽爺親繼鄰問給憶計劃嚇"
     "臉車軌醫師學業寫讀視聽聲惡監窺餓輕壓歲腦護傷強裡無買發記選關鎖趕遲夠嗎頂間終斷從經"
 )
+_TO_SIMPLE = str.maketrans(_TRADITIONAL_CHARACTERS, _SIMPLE_CHARACTERS)
 _MACRO = re.compile(r"<([a-z0-9_]+)>")
 _MAX_NESTING = 5
 _LANGUAGES = ("en", "es", "de", "fr", "pt", "zh", "ja")
@@ -111,6 +112,11 @@ class Rules:
     idioms: tuple[re.Pattern[str], ...]
     negators: Mapping[str, Negator]
     """By language."""
+
+
+def simplified(text: str) -> str:
+    """Return `text` with the traditional characters that rules know replaced by the simple ones."""
+    return text.translate(_TO_SIMPLE)
 
 
 @cache

@@ -1,19 +1,21 @@
-"""Crisis screening by rules: the level of one message of a person, and what a reply must not say.
+"""Crisis screening: the level of one message of a person, and what a reply must not say.
 
-Deterministic, in linear time, and never silent about its own failure: that is `concern`. It reads words, not minds: it
-finds plain and lightly disguised signs in the languages of `phrases.toml`, takes denials, exaggeration, fiction and
-quotations into account, and lets what follows a crisis weigh more. A friend in danger is `concern` (`high` when it is
-happening now), so that the person is helped to help. It sees no sign in what nobody wrote a rule for.
+Deterministic, in linear time, and never silent about its own failure: that is `concern`. Rules find plain and lightly
+disguised signs in the languages of `phrases.toml`, take denials, exaggeration, fiction and quotations into account, and
+let what follows a crisis weigh more; a friend in danger is `concern` (`high` when it is happening now), so that the
+person is helped to help. What was learned from labelled lines (learned.py) raises, and holds back a rule that is not
+firm where the message resembles harmless ones. Both read words, not minds.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant.language import detect_language
 from assistant.safety.canonical import canonical, sentences
+from assistant.safety.learned import judge, weights
 from assistant.safety.rules import Rule, Rules, Soften, rules, unsafe
 from memory.types import CrisisLevel
 
@@ -36,6 +38,7 @@ _SAFER = re.compile(
     r"melhor|obrigad\w)\b|安全|好多了|谢谢|大丈夫|ありがと"
 )
 _RAISABLE = ("self_harm", "harm_to_others")
+_FAILED = "screen.failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class _Sign:
     rule: str
     language: str
     sentence: int = -1
+    firm: bool = True
+    """Whether it stands whatever the rest of the message resembles."""
 
 
 def screen(message: str, context: Sequence[str] = ()) -> Screen:
@@ -73,7 +78,7 @@ def screen(message: str, context: Sequence[str] = ()) -> Screen:
     try:
         return _screen(message, context)
     except Exception:
-        return Screen("concern", (), ("screen.failed",))
+        return Screen("concern", (), (_FAILED,))
 
 
 def screen_reply(text: str) -> str | None:
@@ -100,10 +105,37 @@ def _screen(message: str, context: Sequence[str]) -> Screen:
     text = canonical(message)
     signs = _signs(text, known, earlier_texts[-1] if earlier_texts and earlier is None else "")
     signs += _raised(text, signs, earlier, known)
+    signs = _weighed(message, signs)
     if earlier is not None and earlier.level >= 2 and not any(sign.level for sign in signs):
         floor = 2 if _says_little(text) and _still_in_crisis(earlier_texts, before) else 1
         signs.append(_Sign(floor, earlier.category, "context.recent_crisis", earlier.language))
     return _result(signs, message)
+
+
+def clues(message: str) -> list[str]:
+    """Return what the rules tell the learned part about `message` alone: the levels found, and how firmly."""
+    return clues_of(_signs(canonical(message), rules()))
+
+
+def clues_of(signs: Sequence[_Sign]) -> list[str]:
+    """Return the clues in `signs`."""
+    return sorted({f"rule {LEVELS[sign.level]}{' firm' if sign.firm else ''}" for sign in signs if sign.level})
+
+
+def _weighed(message: str, signs: list[_Sign]) -> list[_Sign]:
+    """Add what the learned part finds; hold back signs that are not firm where it finds nothing at all."""
+    try:
+        found, known = judge(message, clues_of(signs)), weights()
+    except Exception:
+        return [*signs, _Sign(1, "", _FAILED, "other")]
+    if found.score >= known.high:
+        level = 3 if found.imminent else 2
+        return [*signs, _Sign(level, found.category, f"learned.{LEVELS[level]}", "other")]
+    if found.score >= known.concern:
+        return [*signs, _Sign(1, found.category, "learned.concern", "other")]
+    if found.score < known.clear and found.language != "other":
+        return [sign if sign.firm else replace(sign, level=min(sign.level, 1)) for sign in signs]
+    return signs
 
 
 def _says_little(text: str) -> bool:
@@ -128,7 +160,7 @@ def _result(signs: list[_Sign], message: str) -> Screen:
         return Screen(language=detect_language(message))
     return Screen(
         level=LEVELS[standing[0].level],
-        categories=tuple(dict.fromkeys(sign.category for sign in standing)),
+        categories=tuple(dict.fromkeys(sign.category for sign in standing if sign.category)),
         matched=tuple(dict.fromkeys(sign.rule for sign in standing)),
         language=_language(standing[0], message),
     )
@@ -163,7 +195,7 @@ def _signs(text: str, known: Rules, before: str = "") -> list[_Sign]:
                 softens = [one for one in known.softens if one.scope == "sentence" and one.pattern.search(nearby)]
             level = _lowered(rule, part, start, softens, around, known)
             if level > 0:
-                found.append(_Sign(level, rule.category, rule.id, rule.language, position))
+                found.append(_Sign(level, rule.category, rule.id, rule.language, position, rule.firm))
     return found
 
 

@@ -1,0 +1,1 @@
+"""The learned part of the crisis screen: its labelled lines, and the fit."""

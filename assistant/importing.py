@@ -92,16 +92,11 @@ async def read_and_reflect(
     summary = await reading
     runtime.worker.notify()
     total = None
-    while (left := await _unfinished(runtime)) > 0:
+    while (left := await runtime.ledger.jobs.unfinished(summary.person_ids)) > 0:
         total = total or left
         yield Step(phase="reflecting", done=max(0, total - left), total=total)
         await asyncio.wait([asyncio.create_task(runtime.worker.drain(POLL_S))])
     yield summary
-
-
-async def _unfinished(runtime: Runtime) -> int:
-    counts = await runtime.ledger.jobs.counts()
-    return counts.get("pending", 0) + counts.get("running", 0)
 
 
 async def _sum_up(runtime: Runtime, summary: ImportSummary, seconds: float) -> Imported:

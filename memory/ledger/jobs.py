@@ -20,6 +20,7 @@ from memory.database import Database
 from memory.errors import ConflictError, LedgerError, NotFoundError
 from memory.ids import new_id
 from memory.ledger import tables
+from memory.ledger.evidence import chunks
 from memory.ledger.insert import insert_new
 from memory.types import Job, JobStatus
 
@@ -177,6 +178,16 @@ class Jobs:
         async with self._database.reading() as connection:
             found: dict[str, int] = {row.status: row.number for row in await connection.execute(query)}
         return {status: found.get(status, 0) for status in get_args(JobStatus)}
+
+    async def unfinished(self, person_ids: Collection[str]) -> int:
+        """Return how many jobs of these people are pending or running."""
+        found = 0
+        async with self._database.reading() as connection:
+            for part in chunks(person_ids):
+                mine = (_jobs.c.person_id.in_(part), _jobs.c.status.in_(("pending", "running")))
+                query = select(func.count()).select_from(_jobs).where(*mine)
+                found += (await connection.execute(query)).scalar_one()
+        return found
 
     async def urgent(self, person_ids: Collection[str]) -> builtins.list[str]:
         """Return those of these people who have something pending that goes before everything else."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from memory.config import MemoryConfig
 from memory.errors import ConflictError, NotFoundError
+from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.types import Job, JobStatus, Person
 
@@ -302,3 +303,18 @@ async def test_forgetting_goes_before_what_a_person_has_waiting_and_nothing_else
     assert (await ledger.jobs.get(forgetting.id)).attempts == 0
     await ledger.jobs.note(forgetting.id, {"seen": True})
     assert (await ledger.jobs.get(forgetting.id)).payload == {"seen": True}
+
+
+async def test_what_is_unfinished_and_what_is_urgent_is_said_for_the_people_who_are_named(ledger: Ledger) -> None:
+    ada, ben, eve = [(await ledger.users.create()).id for _ in range(3)]
+    for person in (ada, ada, ben):
+        await ledger.jobs.enqueue(person, "reflect", {})
+    taken = await ledger.jobs.claim("w", 60)
+    assert taken is not None and taken.person_id == ada
+    assert await ledger.jobs.unfinished([ada, eve]) == 2
+    await ledger.jobs.done(taken.id)
+    assert await ledger.jobs.unfinished([ada, ben, eve]) == 2
+    assert await ledger.jobs.unfinished([]) == 0
+    await ledger.jobs.enqueue(ben, FORGET, {})
+    assert await ledger.jobs.urgent([ada, ben]) == [ben]
+    assert await ledger.jobs.urgent([ada, eve]) == []

@@ -20,13 +20,23 @@ from tui.app import AttuneApp
 from tui.backend import Launch
 from tui.preferences import Preferences
 from tui.screens.ask import ChooseScreen
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.conversations import ConversationsScreen
 from tui.screens.first_run import FirstRunScreen
+from tui.screens.memories import MemoriesScreen
 from tui.screens.persona import PersonaScreen
+from tui.screens.resources import ResourcesScreen
 from tui.screens.settings import SettingsScreen
 from tui.screens.why import WhyScreen
+from tui.widgets.panel import Panel
 
-LOOKS = [pytest.param(((80, 24), "dark"), id="80x24-dark"), pytest.param(((120, 40), "light"), id="120x40-light")]
+SIZES = ((80, 24), (120, 40))
+THEMES = ("dark", "light")
+LOOKS = [
+    pytest.param(((width, height), theme), id=f"{width}x{height}-{theme}")
+    for width, height in SIZES
+    for theme in THEMES
+]
 
 Size = tuple[tuple[int, int], str]
 Act = Callable[[DrivenApp], Awaitable[None]]
@@ -119,6 +129,31 @@ def test_the_memories(backend: ScriptedBackend, looks_as_before: Look, size: Siz
         await chat.pilot.press("f3")
         await chat.until(lambda: bool(chat.app.screen.query(OptionList)), "the page")
         await chat.until(lambda: "3 memories" in chat.line("#count"), "the memories")
+
+    assert looks_as_before(act, size)
+
+
+@pytest.mark.parametrize("size", LOOKS)
+def test_what_would_be_forgotten(backend: ScriptedBackend, looks_as_before: Look, size: Size) -> None:
+    fact = backend.remember("Ada has a dog called Biscuit.", "I have no time for Biscuit, my dog", "relationship")
+    older = backend.remember("Ada has a dog.", "my dog", "relationship")
+    backend.goes_along[fact.id] = [older.id]
+
+    async def act(chat: DrivenApp) -> None:
+        await chat.pilot.press("f3")
+        await chat.shows(MemoriesScreen, 2)
+        await chat.pilot.press("f8")
+        await chat.shows(ConfirmScreen)
+
+    assert looks_as_before(act, size)
+
+
+@pytest.mark.parametrize("size", LOOKS)
+def test_where_to_turn(looks_as_before: Look, size: Size) -> None:
+    async def act(chat: DrivenApp) -> None:
+        await chat.pilot.press("f9")
+        await chat.shows(ResourcesScreen)
+        await chat.until(lambda: bool(chat.app.screen.query(Panel)), "the card")
 
     assert looks_as_before(act, size)
 

@@ -85,5 +85,6 @@ def plain_lines(why: wire.Why) -> list[str]:
 
 
 def _words(value: Any) -> str:
-    items = value if isinstance(value, list | tuple) else [value]
-    return ", ".join(str(item).replace("_", " ") for item in items)
+    items = [str(item).replace("_", " ") for item in (value if isinstance(value, list | tuple) else [value])]
+    sentences = any(item.endswith(".") for item in items)
+    return " ".join(items) if sentences else ", ".join(items)

@@ -13,6 +13,7 @@ from tui.tour import tour
 async def test_the_tour_draws_a_conversation_and_the_pages_about_it(
     backend: ScriptedBackend, launch: Launch, tmp_path: Path
 ) -> None:
+    backend.remember("Maya works as a nurse in Bergen.", "I work as a nurse in Bergen")
     backend.remember("Maya has a dog called Biscuit.", "My dog is called Biscuit")
     chat, why, persona, memories = await tour(launch, tmp_path / "pictures")
     assert "calm" in chat.read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ COMPOSE = DEPLOY / "compose.yaml"
 MANIFESTS = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 DOCKERFILES = sorted(DEPLOY.glob("Dockerfile.*"))
-TOKENS = {"ATTUNE_HOME", "ATTUNE_CONFIG", "ATTUNE_CHROMA_TOKEN"}
+TOKENS = {"ATTUNE_HOME", "ATTUNE_CONFIG", "ATTUNE_CHROMA_TOKEN", "ATTUNE_CLUSTER_PEOPLE", "ATTUNE_CLUSTER_PARTS"}
 """Variables that are no keys of the configuration."""
 OPEN_PORT = 8300
 

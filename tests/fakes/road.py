@@ -19,17 +19,17 @@ SILENT = "silent"
 """Who does not agree."""
 
 HISTORIES = (
-    ("My sister and I don't talk since the funeral.", "I keep thinking that I should have called her first."),
-    ("My best friend moved to Canada.", "I feel so lonely these days, and I do not know whom to write to."),
-    ("I lost my job two weeks ago.", "I have not told my parents and every call with them gets harder."),
-    ("My dad has dementia.", "Some days he does not know me and I go home without a word."),
-    ("I got divorced last year.", "The evenings are long and I catch myself writing to my ex."),
-    ("I was diagnosed with coeliac disease last month.", "Everybody makes jokes about it at the table."),
-    ("My boss never thanks anybody.", "I stay late and then I am angry at myself on the way home."),
-    ("My dog is called Biscuit.", "He is old and I am afraid of the day when I have to decide."),
-    ("I quit my job on Monday.", "I thought I would be relieved and I only lie awake."),
+    ("My sister and I don't talk these days.", "Her birthday is on Sunday. What could I write on the card?"),
+    ("My best friend moved to Canada.", "I would like to plan a visit with her. How do I bring it up?"),
+    ("I moved to Lisbon last spring.", "The new neighbours invited me to dinner. What do people bring here?"),
+    ("My mother lives in Porto.", "She wants to learn how to use video calls. How do I explain them?"),
+    ("I graduated in 2019.", "My old classmates plan a picnic. How do I say that I come later?"),
+    ("I've been to Japan twice.", "A colleague asks me for tips. Where should I begin?"),
+    ("My boss never thanks anybody.", "How do I ask for a short talk about the next project?"),
+    ("My dog is called Biscuit.", "He barks at the postman. What would you try first?"),
+    ("I have two kids.", "They want to choose the next holiday. How do we decide together?"),
 )
-"""What each person says: something that is learned, and something that troubles them."""
+"""What each person says: something that is learned, and something they ask; no screen must take it for a crisis."""
 
 
 def history(names: Iterable[str]) -> bytes:

@@ -12,7 +12,11 @@ from tests.fakes.driven_app import DrivenApp, driven
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_backend import KEY, Cut, Raw, Refusal, ScriptedBackend
 from tui.backend import Launch
+from tui.client import Client
 from tui.errors import ClientError
+from tui.screens.chat import ChatScreen
+from tui.screens.memories import MemoriesScreen
+from tui.transport import Transport
 
 # ---------------------------------------------------------------- stopping
 
@@ -129,11 +133,62 @@ async def test_a_cut_stream_keeps_what_was_said(backend: ScriptedBackend, chat: 
     assert chat.seen[-1] == "Attune: You said: again"
 
 
-async def test_a_malformed_event_is_an_error_and_not_a_crash(backend: ScriptedBackend, chat: DrivenApp) -> None:
-    backend.say(Raw("data: {broken\n\n"))
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "data: {broken\n\n",
+        "data: [1, 2]\n\n",
+        'data: {"type": "delta"}\n\n',
+        'data: {"type": "delta", "seq": "one", "text": 7}\n\n',
+        "data: \ufffd\ufffd\n\n",
+    ],
+)
+async def test_a_malformed_event_is_an_error_and_not_a_crash(
+    backend: ScriptedBackend, chat: DrivenApp, frame: str
+) -> None:
+    backend.say(Raw(frame))
     await chat.say("keep me")
     assert chat.prompt.text == "keep me"
     assert "same version" in chat.toasts[-1]
+
+
+async def test_frames_that_mean_nothing_are_passed_over(backend: ScriptedBackend, chat: DrivenApp) -> None:
+    backend.say("still ", Raw(': ping\n\ndata: {"type": "of.tomorrow"}\n\nno colon at all\n\n'), "here")
+    await chat.say("go")
+    assert chat.seen == ["You: go", "Attune: still here"]
+
+
+async def test_while_a_slow_reply_is_waited_for_everything_else_goes_on(
+    backend: ScriptedBackend, chat: DrivenApp
+) -> None:
+    gate = Gate()
+    backend.remember("Ada has a dog.", "my dog")
+    backend.say(gate, "late, but ", "whole")
+    await chat.write("take your time")
+    await chat.pilot.press("enter")
+    await gate.reached.wait()
+    await chat.write("meanwhile")
+    await chat.pilot.press("f3")
+    await chat.shows(MemoriesScreen, 1)
+    await chat.pilot.press("escape")
+    await chat.shows(ChatScreen)
+    gate.open()
+    await chat.until(lambda: not chat.app.chat.answering, "the reply")
+    assert chat.seen == ["You: take your time", "Attune: late, but whole"]
+    assert chat.prompt.text == "meanwhile"
+
+
+async def test_a_backend_that_falls_silent_is_given_up_in_words(backend: ScriptedBackend) -> None:
+    backend.say("as far as", Gate())
+    conversation = backend.converse("a talk")
+    client = Client(Transport(backend.url, KEY, silence_s=0.2))
+    try:
+        with pytest.raises(ClientError, match="stopped answering; try again") as caught:
+            async for _ in client.send(conversation.id, "hello", "m1"):
+                pass
+        assert caught.value.code == "timeout"
+    finally:
+        await client.close()
 
 
 async def test_no_backend_at_the_address_is_said_with_the_repair(tmp_path: Path) -> None:
@@ -158,7 +213,8 @@ async def test_a_reply_whose_connection_broke_is_taken_up_again(backend: Scripte
 
 async def test_a_megabyte_is_refused_in_words_and_stays(backend: ScriptedBackend, chat: DrivenApp) -> None:
     text = "0123456789abcdef" * 65536
-    await chat.write(text)
+    chat.app.post_message(events.Paste(text))
+    await chat.until(lambda: chat.prompt.text == text, "the paste")
     await chat.pilot.press("enter")
     await chat.until(lambda: bool(chat.toasts), "the word")
     assert "at most 32 KiB" in chat.toasts[-1]
@@ -167,7 +223,7 @@ async def test_a_megabyte_is_refused_in_words_and_stays(backend: ScriptedBackend
 
 
 async def test_pasted_bytes_are_text_or_nothing(backend: ScriptedBackend, chat: DrivenApp) -> None:
-    chat.prompt.post_message(events.Paste("a\x00\x1b[31mb\x07\udce9c"))
+    chat.app.post_message(events.Paste("a\x00\x1b[31mb\x07\udce9c"))
     await chat.until(lambda: bool(chat.prompt.text), "the paste")
     await chat.pilot.press("enter")
     await chat.until(lambda: not chat.app.chat.answering and bool(backend.sent), "the reply")

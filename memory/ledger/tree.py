@@ -123,7 +123,7 @@ async def parent_named(connection: AsyncConnection, conversation_id: str, cursor
     return (await _named(connection, conversation_id, cursor)).parent_id  # type: ignore[no-any-return]
 
 
-async def _named(connection: AsyncConnection, conversation_id: str, cursor: str) -> Row[Any]:
+async def _named(connection: AsyncConnection, conversation_id: str, cursor: str) -> Row[Any, Any]:
     named = (_messages.c.conversation_id == conversation_id, _messages.c.id == from_cursor(cursor, 1)[0])
     row = (await connection.execute(select(_messages.c.seq, _messages.c.parent_id).where(*named))).one_or_none()
     if row is None:

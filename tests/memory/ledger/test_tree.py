@@ -51,7 +51,8 @@ async def test_paths_children_and_leaf_are_those_of_the_tree_that_was_built(
             break
     assert seen == ancestors(built[-1])
     for leaf in (None, built[0].id):
-        back, cursor = [], None
+        back: list[Message] = []
+        cursor = None
         while True:
             page, cursor = await ledger.messages.before(person.id, conversation.id, cursor, limit, leaf)
             assert len(page) == limit or cursor is None

@@ -88,6 +88,7 @@ TABLE: dict[str, tuple[Expected, Any]] = {
     "DELETE /v1/me": (own(), None),
     "GET /v1/me/memories": (own(), None),
     "POST /v1/me/memories": (own(201), {"text": "I live in Bern."}),
+    "GET /v1/me/memories/{memory_id}": (theirs(), None),
     "PATCH /v1/me/memories/{memory_id}": (theirs(), {"text": "I live in Basel."}),
     "DELETE /v1/me/memories/{memory_id}": (theirs(), None),
     "GET /v1/me/persona": (own(), None),

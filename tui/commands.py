@@ -6,6 +6,8 @@ id of what goes, so that nothing goes by accident.
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from tui import carrying, choices, knowing, offers, reasons, transcript
@@ -236,9 +238,21 @@ COMMANDS = (
     Command("help", "", "this", _help),
 )
 
+_LIKE_ONE = re.compile("/[a-z-]+")
 _BY_NAME = {f"/{command.name}": command for command in COMMANDS}
 
 
 def named(word: str) -> Command | None:
-    """The command of this name, slash included; None where it is none, as with a path."""
-    return _BY_NAME.get(word)
+    """The command of this name, slash included; None where it is none, as with a path.
+
+    Raises:
+        TerminalError: it looks like a command, and there is none of that name.
+    """
+    found = _BY_NAME.get(word)
+    if found is None and _LIKE_ONE.fullmatch(word):
+        near = get_close_matches(word, _BY_NAME, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise TerminalError(
+            f"there is no command {word}; {meant}/help lists them, and a space before it says it as it is"
+        )
+    return found

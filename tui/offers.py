@@ -24,7 +24,7 @@ def about(offer: wire.ModelOffer) -> str:
     """What there is to know before choosing it."""
     notes = [offer.description]
     if offer.download_bytes is not None:
-        notes.append(f"about {size(offer.download_bytes)} to download")
+        notes.append(f"About {size(offer.download_bytes)} to download")
     notes.append(f"{LEAVES}!" if offer.leaves_machine else "What you write stays on this machine")
     return ". ".join(notes) + "."
 

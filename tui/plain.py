@@ -99,7 +99,7 @@ class Plain:
         await (await self.client()).cancel(stream_id)
 
     async def _handle(self, text: str) -> None:
-        name, _, argument = text.strip().partition(" ")
+        name, _, argument = text.rstrip().partition(" ")
         command = commands.named(name)
         if command is not None:
             await command.run(self, argument.strip())

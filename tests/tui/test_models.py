@@ -57,7 +57,7 @@ async def test_a_download_is_asked_with_its_size(backend: ScriptedBackend, chat:
     await open_models(chat)
     await chat.pilot.press("up", "enter")
     await chat.shows(ConfirmScreen)
-    assert "about 1.5 GB to download" in chat.line("#question")
+    assert "About 1.5 GB to download" in chat.line("#question")
     assert "stays on this machine" in chat.line("#question")
     await chat.pilot.press("y")
     await chat.shows(SettingsScreen, 7)

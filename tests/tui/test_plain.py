@@ -115,6 +115,12 @@ async def test_a_path_is_a_message_and_not_a_command(backend: ScriptedBackend, r
     assert backend.sent[0].content == "/etc/hosts is a file"
 
 
+async def test_a_mistyped_command_is_not_said_to_anybody(backend: ScriptedBackend, run: Run) -> None:
+    said = await run(say="/memorie\n /shrug\n")
+    assert "did you mean /memories?" in said.err
+    assert [message.content for message in backend.sent] == [" /shrug"]
+
+
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -22,14 +22,11 @@ _LATIN_LONGEST = 5
 _CJK_LONGEST = 4
 _CONCEPT_REACH = 6
 """A concept is paired with so many that follow it."""
-_LONGEST_PHRASE = 5
 _LONGEST_CJK = 8
 _SHORTEST_STEM = 2
 _ELIDED = ("l", "d", "j", "m", "n", "s", "t", "c", "qu")
 _VOWELS = "aeiouyh"
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff々]")
-_CJK_RUN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff々ー]+")
-_TOKEN = re.compile(r"[^ ]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +41,10 @@ class Lexicon:
 def features(text: str, language: str) -> dict[Block, list[str]]:
     """Return the features of canonical `text`, by block; a feature that occurs twice stands there twice."""
     text = simplified(text) if language == "zh" else text
-    words = _words(text)
     found = concepts(text, language)
     return {
         "characters": list(_characters(text)),
-        "words": list(_sequences(words)),
+        "words": list(_sequences(text.split())),
         "concepts": list(_pairs(found)),
     }
 
@@ -149,10 +145,6 @@ def _characters(text: str) -> Iterator[str]:
             yield f"{length}{padded[start : start + length]}"
 
 
-def _words(text: str) -> list[str]:
-    return text.split()
-
-
 def _sequences(words: Sequence[str]) -> Iterator[str]:
     """Words alone, in twos and threes, and in twos with one or two left out."""
     for position, word in enumerate(words):
@@ -180,8 +172,3 @@ def _pairs(found: Sequence[str]) -> Iterator[str]:
         for other in named[position + 1 : position + 1 + _CONCEPT_REACH]:
             if other != ".":
                 yield "p" + " ".join(sorted((concept, other)))
-
-
-def unique(found: Iterable[str]) -> list[str]:
-    """Return each feature once, in order."""
-    return list(dict.fromkeys(found))

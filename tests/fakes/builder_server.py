@@ -25,7 +25,7 @@ Outcome = str
 
 CATEGORIES = ("emotional_support", "high_eq_interaction", "social_strategy")
 TRAITS = ("openness", "conscientiousness", "extraversion", "agreeableness", "neuroticism")
-REPEATED = "My sister has not written to me since the weekend and I keep asking myself what I did wrong to her."
+REPEATED = "My sister forgot my birthday again and I do not know how to bring it up with her."
 
 SHAPES: dict[str, tuple[Callable[[str], str], Outcome]] = {
     "fenced": (lambda text: f"```json\n{text}\n```", "ok"),

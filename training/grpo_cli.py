@@ -38,14 +38,13 @@ def grpo(
 
     Example: attune-train grpo --config configs/grpo-lora-1gpu.yaml
     """
-    import shlex
-
     from training.curves import plot
     from training.errors import TrainingError
     from training.grpo import TIMELINE, command, train
     from training.grpo_config import load_grpo_config
     from training.peregrm.config import load_judge_config
     from training.preflight import check
+    from training.rehearsal import rehearse
     from training.steps import read_steps
     from training.timeline import plot as plot_timeline
     from training.timeline import read_timeline, table
@@ -53,11 +52,7 @@ def grpo(
     try:
         loaded = load_grpo_config(config)
         if dry_run:
-            found = check(loaded)
-            for problem in found:
-                typer.echo(f"- {problem}", err=True)
-            typer.echo(shlex.join(command(loaded)))
-            raise typer.Exit(1 if found else 0)
+            raise rehearse(check(loaded), command(loaded))
         run = train(loaded, _say)
         picture, steps = loaded.attune.out / "curves.png", read_steps(loaded.attune.out.absolute())
         plot(steps, picture)

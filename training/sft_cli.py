@@ -24,24 +24,19 @@ def sft(
 
     Example: attune-train sft --config configs/sft.yaml --dry-run
     """
-    import shlex
-
     from memory.config import EmbedderConfig, MemoryConfig
     from memory.embedder import Embedder
     from training.errors import TrainingError
     from training.preflight import check_sft
     from training.progress import Progress
+    from training.rehearsal import rehearse
     from training.sft import command, train_sft
     from training.sft_config import load_sft_config
 
     try:
         loaded = load_sft_config(config)
         if dry_run:
-            found = check_sft(loaded)
-            for problem in found:
-                typer.echo(f"- {problem}", err=True)
-            typer.echo(shlex.join(command(loaded)))
-            raise typer.Exit(1 if found else 0)
+            raise rehearse(check_sft(loaded), command(loaded))
         embedder = Embedder(EmbedderConfig(), MemoryConfig().home / "models")
         run = train_sft(loaded, embedder, Progress("replies"), _say)
     except TrainingError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -65,24 +64,11 @@ FAULTS: dict[str, say.Scripted] = {
 }
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with an empty ledger, to copy."""
-    home = tmp_path_factory.mktemp("empty") / "home"
-
-    async def make() -> None:
-        async with Ledger.open(MemoryConfig(home=home)):
-            pass
-
-    asyncio.run(make())
-    return home
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_of_the_model_is_a_visible_failure_and_never_an_empty_result(
-    fault: str, empty: Path, tmp_path: Path
+    fault: str, empty_home: Path, tmp_path: Path
 ) -> None:
-    home = Path(shutil.copytree(empty, tmp_path / "home"))
+    home = Path(shutil.copytree(empty_home, tmp_path / "home"))
     timeouts = {"first_token_timeout_s": 2.0, "between_tokens_timeout_s": 2.0} if "slow" in fault else {}
     async with ScriptedServer(default=FAULTS[fault]) as server, Ledger.open(MemoryConfig(home=home)) as ledger:
         model = OpenAICompatible(ModelConfig(base_url=server.base_url, retries=0, **timeouts))

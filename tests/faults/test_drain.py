@@ -100,3 +100,5 @@ async def _until_refused(url: str) -> None:
                 await another.get(f"{url}/healthz")
         except httpx.ConnectError:
             return
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            continue  # it was asked just before it closed

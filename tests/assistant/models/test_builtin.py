@@ -159,7 +159,7 @@ async def test_without_facts_none_is_mentioned(message: str) -> None:
         ("hm", "."),
         ("👍", "."),
         ("", "."),
-        ("bla " * 8000, "."),
+        pytest.param("bla " * 8000, ".", id="long"),
     ],
 )
 async def test_each_kind_of_message_gets_a_fitting_answer(message: str, wanted: str) -> None:

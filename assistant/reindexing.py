@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from assistant.runtime import Runtime
+from memory import mending
 
 
 class Rebuilt(BaseModel):
@@ -29,7 +30,5 @@ async def rebuild(runtime: Runtime) -> AsyncIterator[Rebuilt]:
     people = await runtime.ledger.facts.people_with_facts()
     facts = 0
     for number, person_id in enumerate(people, start=1):
-        active = [fact async for fact in runtime.ledger.facts.all_active(person_id)]
-        await runtime.index.rebuild(person_id, active)
-        facts += len(active)
+        facts += await mending.rebuild(runtime.ledger, runtime.index, person_id)
         yield Rebuilt(done=number, total=len(people), people=number, facts=facts)

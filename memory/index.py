@@ -210,13 +210,32 @@ class Index:
             EmbedderError: the embedding model failed.
             IndexUnavailableError: the index cannot be written.
         """
-        vectors = await self._embedder.embed([fact.text for fact in facts])
-        entries = [Entry.of(fact, vector) for fact, vector in zip(facts, vectors, strict=True)]
-        identity = self._identity
+
+        async def given() -> Sequence[Fact]:
+            return facts
+
+        await self.rebuild_from(person_id, given)
+
+    async def rebuild_from(self, person_id: str, read: Callable[[], Awaitable[Sequence[Fact]]]) -> None:
+        """Rebuild with what `read` returns while nobody else is at this person's facts.
+
+        So nothing that is forgotten or learned meanwhile is put back or left out.
+
+        Raises:
+            EmbedderError: the embedding model failed.
+            IndexUnavailableError: the index cannot be written.
+        """
 
         async def work(slot: Slot[Store]) -> None:
+            facts = await read()
+            vectors = await self._embedder.embed([fact.text for fact in facts])
+            entries = [Entry.of(fact, vector) for fact, vector in zip(facts, vectors, strict=True)]
             await slot.close()
-            await self._blocking(person_id, partial(self._place.replace, person_id, identity, None, entries))
+            if not entries:  # somebody without facts gets no place
+                return await self._blocking(person_id, partial(self._place.remove, person_id))
+            return await self._blocking(
+                person_id, partial(self._place.replace, person_id, self._identity, None, entries)
+            )
 
         await self._use(person_id, work)
 

@@ -14,10 +14,29 @@ import time
 from memory.errors import MemoryLayerError
 from memory.index import Index
 from memory.ledger.ledger import Ledger
+from memory.types import Fact
 
 AGAIN_AFTER_S = 600.0
 
 log = logging.getLogger(__name__)
+
+
+async def rebuild(ledger: Ledger, index: Index, person_id: str) -> int:
+    """Build somebody's index again from the ledger, alone with it; return of how many facts.
+
+    Raises:
+        MemoryLayerError: ledger, index or embedding model failed.
+    """
+    count = 0
+
+    async def read() -> list[Fact]:
+        nonlocal count
+        facts = [fact async for fact in ledger.facts.all_active(person_id)]
+        count = len(facts)
+        return facts
+
+    await index.rebuild_from(person_id, read)
+    return count
 
 
 class Mending:
@@ -71,6 +90,5 @@ class Mending:
             log.error("the index of %s could not be built again: %s", person_id, error)
 
     async def _rebuild(self, person_id: str) -> None:
-        facts = [fact async for fact in self._ledger.facts.all_active(person_id)]
-        await self._index.rebuild(person_id, facts)
-        log.warning("the index of %s was missing or damaged: built again with %d facts", person_id, len(facts))
+        count = await rebuild(self._ledger, self._index, person_id)
+        log.warning("the index of %s was missing or damaged: built again with %d facts", person_id, count)

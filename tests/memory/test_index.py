@@ -184,6 +184,25 @@ async def test_a_rebuilt_index_finds_exactly_the_same(index: Index, person: str)
     assert [await index.search(person, query, 20) for query in queries] == before
 
 
+async def test_what_is_forgotten_while_an_index_is_rebuilt_is_not_put_back(index: Index, person: str) -> None:
+    gone, *kept = facts_of(person)
+    forgetting: list[asyncio.Task[None]] = []
+
+    async def read() -> list[Fact]:
+        forgetting.append(asyncio.create_task(index.forget(person, [gone.id])))
+        return [gone, *kept]
+
+    await index.rebuild_from(person, read)
+    await forgetting[0]
+    assert await index.ids(person) == {fact.id for fact in kept}
+
+
+async def test_who_has_no_facts_gets_no_place(index: Index, memory_config: MemoryConfig, person: str) -> None:
+    await index.add_many(facts_of(person))
+    await index.rebuild(person, [])
+    assert not directory(memory_config, person).exists()
+
+
 async def test_facts_are_there_after_reopening(memory_config: MemoryConfig, embedder: Embedder, person: str) -> None:
     facts = facts_of(person)
     async with Index.open(memory_config, embedder) as index:

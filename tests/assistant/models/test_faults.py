@@ -127,7 +127,7 @@ GARBLES: list[say.Raw] = [
     say.events("[DONE]"),
     say.Raw(b"data: \xff\xfe{\n\n", content_type="text/event-stream"),
     say.Raw(b"not gzip at all", content_type="text/event-stream", headers={"Content-Encoding": "gzip"}),
-    say.Raw(gzip.compress(b"<html>"), content_type="text/html", headers={"Content-Encoding": "gzip"}),
+    say.Raw(gzip.compress(b"<html>", mtime=0), content_type="text/html", headers={"Content-Encoding": "gzip"}),
 ]
 
 

@@ -58,7 +58,7 @@ class Settings:
     """Of the hard lines labelled none, so many may be screened high, by rules or by what was learned."""
     least_high: float = 0.56
     """No lower score is high, however few false alarms it gives on hard lines: ordinary talk must stay quiet."""
-    concerns: float = 0.06
+    concerns: float = 0.05
     """Of the hard lines labelled none, so many may score concern or high."""
 
 

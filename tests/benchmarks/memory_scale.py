@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +27,15 @@ from sqlalchemy import insert
 from assistant.progress import bar
 from memory.config import MemoryConfig, RecallConfig
 from memory.embedder import Embedder, EmbedderIdentity, Vectors
-from memory.ids import new_id
 from memory.index import Index
 from memory.ledger import tables
-from memory.ledger.facts import fingerprint
 from memory.ledger.ledger import Ledger
 from memory.recall import Recall
-from memory.types import Fact, Kind
+from tests.benchmarks.made_facts import made_fact, row_of
 
 BEGIN, END = "<!-- memory scale: begin -->", "<!-- memory scale: end -->"
 SIZES = (100, 1_000, 10_000, 100_000)
 _DIMENSION, _TOPICS, _ASKED, _BATCH = 384, 300, 200, 2_000
-_LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 _PATIENT = RecallConfig(deadline_ms=60_000)
 
 
@@ -137,25 +133,14 @@ async def _filled(ledger: Ledger, index: Index, people: int, facts_each: int) ->
             person = (await ledger.users.create()).id
             for start in range(0, facts_each, _BATCH):
                 texts = [_text(place) for place in range(start, min(start + _BATCH, facts_each))]
-                added = [_fact(person, text, start + at) for at, text in enumerate(texts)]
+                added = [made_fact(person, text, start + at) for at, text in enumerate(texts)]
                 async with ledger.database.writing() as connection:
                     # All at once: what is measured is finding them again.
-                    await connection.execute(insert(tables.facts), [_row(fact) for fact in added])
+                    await connection.execute(insert(tables.facts), [row_of(fact) for fact in added])
                 await index.add_many(added)
                 done = number * facts_each + start + len(texts)
                 show({"phase": f"{people:,} x {facts_each:,} facts", "done": done, "total": people * facts_each})
             yield person
-
-
-def _fact(person: str, text: str, place: int) -> Fact:
-    said = _LONG_AGO + timedelta(minutes=place)
-    return Fact(new_id("fact"), person, text, Kind.OTHER, 0.9, "stated", (), said, created_at=said)
-
-
-def _row(fact: Fact) -> dict[str, object]:
-    columns = ("id", "person_id", "text", "confidence", "origin", "valid_from", "status", "created_at")
-    fields = {name: getattr(fact, name) for name in columns}
-    return {**fields, "kind": fact.kind.value, "fingerprint": fingerprint(fact.text)}
 
 
 def _text(place: int) -> str:

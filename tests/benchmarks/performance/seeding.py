@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,12 +14,10 @@ from sqlalchemy import insert
 from assistant.progress import bar
 from memory.config import EmbedderConfig, MemoryConfig
 from memory.embedder import Embedder, Vectors
-from memory.ids import new_id
 from memory.index import Index
 from memory.ledger import tables
-from memory.ledger.facts import fingerprint
 from memory.ledger.ledger import Ledger
-from memory.types import Fact, Kind
+from tests.benchmarks.made_facts import made_fact, row_of
 
 _WHO = (
     "sister",
@@ -40,7 +38,6 @@ _DOES = (
 _WHEN = ("since last spring", "on Sundays", "for ten years", "after the operation", "whenever it rains", "since June")
 QUESTIONS = tuple(f"How is my {who} these days?" for who in _WHO)
 APP = "performance"
-_LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 _ROWS = 5_000
 
 
@@ -78,9 +75,9 @@ async def seed(home: Path, people: int, facts_each: int) -> tuple[str, dict[str,
                 for number in range(people):
                     person = await ledger.users.ensure_external(key.id, f"p{number}")
                     told = texts(facts_each, chance)
-                    facts = [_fact(person.id, text, at) for at, text in enumerate(told)]
+                    facts = [made_fact(person.id, text, at) for at, text in enumerate(told)]
                     async with ledger.database.writing() as connection:
-                        await connection.execute(insert(tables.facts), [_row(fact) for fact in facts])
+                        await connection.execute(insert(tables.facts), [row_of(fact) for fact in facts])
                     await index.add_many(facts)
                     given[f"p{number}"] = list(zip(told, await embedder.embed(told), strict=True))
                     show({"phase": "people with facts", "done": number + 1, "total": people})
@@ -100,14 +97,3 @@ def fill_mem0(memory: Any, given: dict[str, list[tuple[str, Any]]]) -> None:
     for at in range(0, len(rows), step):
         vectors, payloads, ids = zip(*rows[at : at + step], strict=True)
         memory.vector_store.insert(list(vectors), list(payloads), list(ids))
-
-
-def _fact(person: str, text: str, place: int) -> Fact:
-    said = _LONG_AGO + timedelta(minutes=place)
-    return Fact(new_id("fact"), person, text, Kind.OTHER, 0.9, "stated", (), said, created_at=said)
-
-
-def _row(fact: Fact) -> dict[str, object]:
-    columns = ("id", "person_id", "text", "confidence", "origin", "valid_from", "status", "created_at")
-    fields = {name: getattr(fact, name) for name in columns}
-    return {**fields, "kind": fact.kind.value, "fingerprint": fingerprint(fact.text)}

@@ -52,6 +52,8 @@ class Screen:
     """Ids of the rules."""
     language: str = "en"
     """In which fixed texts should be worded: of the rule that matched, else of the message."""
+    doubtful: bool = False
+    """Whether it is no crisis, but resembles harmless messages too little to be sure: a second look may tell."""
 
     @property
     def crisis(self) -> bool:
@@ -78,7 +80,7 @@ def screen(message: str, context: Sequence[str] = ()) -> Screen:
     try:
         return _screen(message, context)
     except Exception:
-        return Screen("concern", (), (_FAILED,))
+        return Screen("concern", (), (_FAILED,), doubtful=True)
 
 
 def screen_reply(text: str) -> str | None:
@@ -105,11 +107,12 @@ def _screen(message: str, context: Sequence[str]) -> Screen:
     text = canonical(message)
     signs = _signs(text, known, earlier_texts[-1] if earlier_texts and earlier is None else "")
     signs += _raised(text, signs, earlier, known)
-    signs = _weighed(message, signs)
+    signs, doubtful = _weighed(message, signs)
     if earlier is not None and earlier.level >= 2 and not any(sign.level for sign in signs):
         floor = 2 if _says_little(text) and _still_in_crisis(earlier_texts, before) else 1
         signs.append(_Sign(floor, earlier.category, "context.recent_crisis", earlier.language))
-    return _result(signs, message)
+    result = _result(signs, message)
+    return replace(result, doubtful=doubtful and not result.crisis)
 
 
 def clues(message: str) -> list[str]:
@@ -122,20 +125,23 @@ def clues_of(signs: Sequence[_Sign]) -> list[str]:
     return sorted({f"rule {LEVELS[sign.level]}{' firm' if sign.firm else ''}" for sign in signs if sign.level})
 
 
-def _weighed(message: str, signs: list[_Sign]) -> list[_Sign]:
-    """Add what the learned part finds; hold back signs that are not firm where it finds nothing at all."""
+def _weighed(message: str, signs: list[_Sign]) -> tuple[list[_Sign], bool]:
+    """Add what the learned part finds; hold back signs that are not firm where it finds nothing at all.
+
+    Also returns whether it found neither a crisis nor a harmless message.
+    """
     try:
         found, known = judge(message, clues_of(signs)), weights()
     except Exception:
-        return [*signs, _Sign(1, "", _FAILED, "other")]
+        return [*signs, _Sign(1, "", _FAILED, "other")], True
     if found.score >= known.high:
         level = 3 if found.imminent else 2
-        return [*signs, _Sign(level, found.category, f"learned.{LEVELS[level]}", "other")]
+        return [*signs, _Sign(level, found.category, f"learned.{LEVELS[level]}", "other")], False
     if found.score >= known.concern:
-        return [*signs, _Sign(1, found.category, "learned.concern", "other")]
+        return [*signs, _Sign(1, found.category, "learned.concern", "other")], True
     if found.score < known.clear and found.language != "other":
-        return [sign if sign.firm else replace(sign, level=min(sign.level, 1)) for sign in signs]
-    return signs
+        return [sign if sign.firm else replace(sign, level=min(sign.level, 1)) for sign in signs], False
+    return signs, True
 
 
 def _says_little(text: str) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import httpx
 
 from assistant import wire
-from assistant.chat import Submission
 from assistant.config import AssistantConfig
 from assistant.erasing import forget
 from assistant.errors import AttuneError
 from assistant.remote import Remote, envelope_error
 from assistant.routes.chat import whole_reply
 from assistant.runtime import open_runtime
+from assistant.submission import Submission
 from assistant.submit import submit
 from memory.ledger.erasures import Target
 

@@ -1,7 +1,6 @@
-"""One turn: from a stored message to a stored reply, as a stream of wire events.
+"""One turn: from a stored message (inbox.py) to a stored reply, as a stream of wire events.
 
-Guarantees: the person's message, its screen and its reflection job are committed in one transaction before anything
-else happens; what was said of a reply is kept when it is stopped or breaks off; recall failing, or being late, never
+Guarantees: what was said of a reply is kept when it is stopped or breaks off; recall failing, or being late, never
 fails the turn and is always said. No database transaction is open while the model speaks.
 """
 
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 from assistant import wire
 from assistant.config import ModelConfig
@@ -28,59 +27,20 @@ from assistant.reminder import LOOKBACK, due
 from assistant.rollout.answering import Answerer, Answering
 from assistant.safety.protocol import safe_reply, show_card
 from assistant.safety.resources import card
-from assistant.safety.screen import Screen, screen
 from assistant.shown import context_used, error_body, wire_message
 from assistant.speech import Speech
+from assistant.submission import Stored
 from assistant.support import SupportPlan, may_elicit, plan
-from memory.errors import MemoryLayerError
-from memory.ids import new_id
+from assistant.tally import tally
 from memory.ledger.ledger import Ledger
-from memory.ledger.messages import JobRequest
 from memory.ledger.policy_turns import Outcome
-from memory.ledger.safety_counts import SafetyEvent
 from memory.persona.beliefs import Beliefs
 from memory.recall import Recall
-from memory.types import Conversation, CrisisLevel, Message, Persona, Recollection, Settings
+from memory.types import Message, Persona, Recollection
 
 log = logging.getLogger(__name__)
 
-HISTORY_MESSAGES = 200
-"""At most so many earlier messages are read; the prompt's token budget usually cuts sooner."""
-
 Checkpoint = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A message as it arrived, before it is stored."""
-
-    person_id: str
-    conversation: Conversation
-    text: str
-    client_message_id: str | None = None
-    history: tuple[Message, ...] | None = None
-    """What the client says was said before; None means the conversation as stored."""
-    instructions: str = ""
-    """What an app tells the assistant beside our own system text."""
-    memory: Literal["on", "read", "off"] = "on"
-    parent_id: str | None = None
-    """What it continues; None means what was said last."""
-    as_root: bool = False
-    """Whether it begins the conversation anew, as editing its first message does."""
-    sampling: Sampling | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message that cannot be lost any more, and what is known about it."""
-
-    submission: Submission
-    message: Message
-    screen: Screen
-    settings: Settings
-    history: tuple[Message, ...]
-    created: bool
-    """False when the same submission was stored before."""
 
 
 @dataclass(slots=True)
@@ -127,63 +87,6 @@ class Chat:
         self._learned = learned
         self._checkpoint = checkpoint
 
-    async def store(self, submission: Submission) -> Stored:
-        """Screen and commit the message together with its reflection job; after this nothing can lose it."""
-        person_id, conversation = submission.person_id, submission.conversation
-        settings = await self._ledger.settings.get(person_id)
-        earlier = await self._earlier(submission)
-        history = submission.history if submission.history is not None else earlier
-        screened = _screened(submission.text, history)
-        message_id = new_id("msg")
-        learns = (
-            (settings.memory or settings.persona)
-            and submission.memory == "on"
-            and not conversation.incognito
-            and screened.level not in ("high", "imminent")
-        )
-        self._checkpoint("screened")
-        appended = await self._ledger.messages.append(
-            person_id,
-            conversation.id,
-            "user",
-            submission.text,
-            parent_id=submission.parent_id,
-            as_root=submission.as_root,
-            client_message_id=submission.client_message_id,
-            created_at=self._now(),
-            crisis_level=screened.level,
-            id=message_id,
-            jobs=[reflection_of(conversation.id, earlier, message_id)] if learns else [],
-        )
-        self._checkpoint("committed")
-        if not appended.created and submission.history is None:
-            history = tuple(await self._ledger.messages.path(person_id, appended.message.id, HISTORY_MESSAGES + 1))[:-1]
-        self._metrics.safety.labels(screened.level).inc()
-        if appended.created and screened.level != "none":
-            await self._tally("screened", screened.level)
-        return Stored(submission, appended.message, screened, settings, history, appended.created)
-
-    async def stored_before(self, conversation: Conversation, message: Message) -> Stored:
-        """Take a stored message up again, to give it another reply; nothing is learned from it twice."""
-        settings = await self._ledger.settings.get(message.person_id)
-        history = tuple(await self._ledger.messages.path(message.person_id, message.id, HISTORY_MESSAGES + 1))[:-1]
-        submission = Submission(message.person_id, conversation, message.text)
-        return Stored(submission, message, _screened(message.text, history), settings, history, created=True)
-
-    async def screen(self, submission: Submission) -> Screen:
-        """Screen a message without storing it."""
-        history = submission.history if submission.history is not None else await self._earlier(submission)
-        return _screened(submission.text, history)
-
-    async def _earlier(self, submission: Submission) -> tuple[Message, ...]:
-        """The branch that the message continues."""
-        messages, person_id = self._ledger.messages, submission.person_id
-        if submission.as_root:
-            return ()
-        if submission.parent_id is not None:
-            return tuple(await messages.path(person_id, submission.parent_id, HISTORY_MESSAGES))
-        return tuple(await messages.recent(person_id, submission.conversation.id, HISTORY_MESSAGES))
-
     async def answer(self, stored: Stored, stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
         """Yield the events of the turn; the last is the stored reply, its retraction, or an error."""
         clock = _Clock()
@@ -220,7 +123,7 @@ class Chat:
         if screened.level != "none":
             safety = self._safety(stored)
             if safety.resources is not None:
-                await self._tally("card", screened.level)
+                await tally(self._ledger, "card", screened.level, self._now())
             yield safety
         explanation = {
             **_by(self._choose(stored)),
@@ -267,7 +170,7 @@ class Chat:
         self._checkpoint("spoken")
         replacement = self._replacement(stored, speech, failure)
         if replacement is not None:
-            await self._tally("replaced", stored.screen.level)
+            await tally(self._ledger, "replaced", stored.screen.level, self._now())
         if replacement is not None and careful:
             addition = replacement if not speech.text else f"\n\n{replacement}"
             speech.text += addition
@@ -382,13 +285,6 @@ class Chat:
             return None
         return wire.Notice(code="reminder", text=self._ai_reminder.replace("{hours}", str(hours)))
 
-    async def _tally(self, event: SafetyEvent, level: CrisisLevel) -> None:
-        """Count for the yearly report; a count that fails must not keep anybody from an answer."""
-        try:
-            await self._ledger.safety_counts.add(event, level, self._now())
-        except MemoryLayerError as error:
-            log.error("a safety event was not counted: %s", error)
-
     def _compose(
         self,
         stored: Stored,
@@ -434,16 +330,6 @@ class Chat:
             categories=list(stored.screen.categories),
             resources=card(stored.settings.country, stored.screen.language) if shown else None,
         )
-
-
-def _screened(text: str, history: Sequence[Message]) -> Screen:
-    return screen(text, [m.text for m in history if m.role == "user"][-4:])
-
-
-def reflection_of(conversation_id: str, earlier: Sequence[Message], message_id: str) -> JobRequest:
-    """The job that learns from a message, with the reply before it for context."""
-    context = [m.id for m in earlier[-1:] if m.role == "assistant"]
-    return "reflect", {"conversation_id": conversation_id, "message_ids": [*context, message_id]}
 
 
 def _sampling(stored: Stored, config: ModelConfig) -> Sampling:

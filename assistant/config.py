@@ -77,6 +77,16 @@ class ServerConfig(BaseModel):
     """Whether the backend reflects, forgets and exports itself; false (`--no-worker`) leaves that to `attune work`."""
 
 
+class SafetyConfig(BaseModel):
+    """The second look at messages about which the screen is in doubt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    second_look: ModelConfig = ModelConfig(engine="builtin")
+    """`builtin`: none; `same`: the policy's model. It may raise a level and never lowers one."""
+    second_look_s: float = Field(default=2.0, gt=0, description="So long such a message waits; then it is concern.")
+
+
 class WorkerConfig(BaseModel):
     """How `attune work` runs, and where it says how it is."""
 
@@ -134,6 +144,7 @@ class AssistantConfig(BaseSettings):
     memory: MemoryConfig = MemoryConfig()
     policy: ModelConfig = ModelConfig()
     reflect: ModelConfig = ModelConfig(engine="same")
+    safety: SafetyConfig = SafetyConfig()
     server: ServerConfig = ServerConfig()
     worker: WorkerConfig = WorkerConfig()
     policies: PoliciesConfig = PoliciesConfig()

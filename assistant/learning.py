@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from assistant.chat import Checkpoint
-from assistant.config import AssistantConfig, ModelConfig
-from assistant.models.auto import complete_for, open_model, open_policy
+from assistant.config import AssistantConfig
+from assistant.models.auto import complete_for, open_policy, open_role
 from assistant.models.door import Model
 from memory.embedder import Embedder
 from memory.forget import Forgetting
@@ -109,19 +109,10 @@ async def open_learning(
         index = await stack.enter_async_context(Index.open(memory, embedder))
         model = policy or await open_policy(config)
         stack.push_async_callback(model.aclose)
-        reflect = await _open_reflect(config.reflect, model, stack)
+        reflect = await open_role(config.reflect, "reflect", model, stack)
         forgetting = Forgetting(ledger, index, memory.home, checkpoint)
         mending = Mending(ledger, index)
         stack.push_async_callback(mending.aclose)
         carrying = Carrying(ledger, index, memory.home)
         opened = (config, memory.home, ledger, peers, embedder, index, model, reflect)
         yield Learning(*opened, forgetting, mending, carrying)
-
-
-async def _open_reflect(role: ModelConfig, policy: Model, stack: AsyncExitStack) -> Model:
-    """Open the model that reflects; `same` is the policy's own."""
-    if role.engine == "same":
-        return policy
-    model = await open_model(role, name="reflect")
-    stack.push_async_callback(model.aclose)
-    return model

@@ -36,6 +36,12 @@ class Metrics:
             "attune_recall_seconds", "Time a recall took", buckets=_SECONDS, registry=registry
         )
         self.safety = Counter("attune_screened", "Screened messages by level", ["level"], registry=registry)
+        self.second_looks = Counter(
+            "attune_second_looks",
+            "Doubtful messages that a model looked at again: kept, raised or failed",
+            ["outcome"],
+            registry=registry,
+        )
         self.model_errors = Counter(
             "attune_model_errors", "Failed model calls", ["code", "policy_version"], registry=registry
         )
@@ -73,6 +79,10 @@ class Metrics:
             self.jobs.labels(status).set(count)
         since = await ledger.jobs.waiting_since("reflect")
         self.reflection_lag.set(0 if since is None else max(0.0, (datetime.now(UTC) - since).total_seconds()))
+
+    def second_look_count(self, outcome: str) -> int:
+        """Return how often a second look came to `outcome`."""
+        return int(self.registry.get_sample_value("attune_second_looks_total", {"outcome": outcome}) or 0)
 
     def render(self) -> bytes:
         """Return the exposition text."""

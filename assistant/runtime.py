@@ -17,13 +17,16 @@ from pathlib import Path
 from assistant.chat import Chat, Checkpoint
 from assistant.config import AssistantConfig
 from assistant.errors import ConfigError
+from assistant.inbox import Inbox
 from assistant.learning import Learning, open_learning
 from assistant.limits import Limits
 from assistant.line import Line
 from assistant.metrics import Metrics
+from assistant.models.auto import complete_for, open_role
 from assistant.models.door import Model
 from assistant.policies import Registry
 from assistant.rollout.answering import Answering
+from assistant.screening import Screening, SecondLook
 from assistant.turns import Turns
 from memory.elsewhere import Elsewhere
 from memory.embedder import Embedder
@@ -60,6 +63,7 @@ class Runtime:
     worker: ReflectionWorker | Elsewhere
     metrics: Metrics
     turns: Turns
+    inbox: Inbox
     chat: Chat
     limits: Limits
     line: Line
@@ -98,6 +102,8 @@ async def open_runtime(
         stack.push_async_callback(turns.drain, config.server.drain_s)
         line = Line(config.server.replies_at_once, config.server.waiting_line)
         metrics.watch(line, turns)
+        screening = Screening(await _second_look(config, model, stack), metrics)
+        inbox = Inbox(ledger, screening, metrics, checkpoint=checkpoint, now=now)
         chat = Chat(
             ledger,
             recall,
@@ -115,7 +121,14 @@ async def open_runtime(
         limits = Limits(config.server.messages_per_minute, config.server.streams_at_once, uncounted=owner.id)
         registry = Registry(ledger, config, moved=answering.refresh, checkpoint=checkpoint)
         opened = (config, base.home, owner, ledger, base.peers, base.embedder, base.index, recall, model, worker)
-        yield Runtime(*opened, metrics, turns, chat, limits, line, base.forgetting, answering, registry, base.carrying)
+        yield Runtime(
+            *opened, metrics, turns, inbox, chat, limits, line, base.forgetting, answering, registry, base.carrying
+        )
+
+
+async def _second_look(config: AssistantConfig, policy: Model, stack: AsyncExitStack) -> SecondLook | None:
+    complete = complete_for(await open_role(config.safety.second_look, "second look", policy, stack))
+    return None if complete is None else SecondLook(complete, config.safety.second_look_s)
 
 
 @asynccontextmanager

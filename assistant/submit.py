@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from assistant import wire
-from assistant.chat import Stored, Submission
 from assistant.errors import AttuneError, ConflictError, TooLargeError
 from assistant.runtime import Runtime
 from assistant.safety.screen import Screen
 from assistant.shown import wire_message
+from assistant.submission import Stored, Submission
 from assistant.turns import Produce, Turn
 from memory.ids import new_id
 from memory.types import Conversation, Message
@@ -74,7 +74,7 @@ async def submit(runtime: Runtime, submission: Submission, key: str | None = Non
             conversation_id,
             key,
             content,
-            screened=lambda: runtime.chat.screen(submission),
+            screened=lambda: runtime.inbox.at_first(submission),
             begin=lambda: _first(runtime, submission),
         ),
     )
@@ -90,12 +90,15 @@ async def regenerate(runtime: Runtime, conversation: Conversation, message: Mess
         RateLimitedError: the person asks too often.
     """
 
+    async def again() -> Stored:
+        return await runtime.inbox.taken_up(conversation, message)
+
     async def begin() -> Produce:
-        stored = await runtime.chat.stored_before(conversation, message)
+        stored = await again()
         return lambda stream_id, stop: runtime.chat.answer(stored, stream_id, stop)
 
     async def screened() -> Screen:
-        return (await runtime.chat.stored_before(conversation, message)).screen
+        return (await again()).screen
 
     return await _start(
         runtime,
@@ -185,7 +188,7 @@ def _require_quiet(runtime: Runtime, conversation_id: str) -> None:
 
 async def _first(runtime: Runtime, submission: Submission) -> Produce:
     """Store the message and return what makes the events of its turn."""
-    stored = await runtime.chat.store(submission)
+    stored = await runtime.inbox.store(submission)
     fresh = stored.created
 
     async def produce(stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:

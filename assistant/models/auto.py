@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from assistant.models.openai_compatible import OpenAICompatible
 from assistant.models.weights import cached_models, is_here, looks_like_path
 from memory.types import Complete
 
-__all__ = ["Candidate", "choose", "chosen", "complete_for", "found", "open_model", "open_policy"]
+__all__ = ["Candidate", "choose", "chosen", "complete_for", "found", "open_model", "open_policy", "open_role"]
 
 _log = logging.getLogger(__name__)
 
@@ -125,6 +126,15 @@ async def open_model(role: ModelConfig, *, name: str = "policy") -> Model:
     if role.engine == "local" or role.model is not None:
         return Local(role, role=name)
     return _builtin()
+
+
+async def open_role(role: ModelConfig, name: str, policy: Model, stack: AsyncExitStack) -> Model:
+    """Open the model of a role for as long as `stack` is; `same` is the policy's own."""
+    if role.engine == "same":
+        return policy
+    model = await open_model(role, name=name)
+    stack.push_async_callback(model.aclose)
+    return model
 
 
 def complete_for(model: Model, sampling: Sampling = _REFLECTING) -> Complete | None:

@@ -11,10 +11,10 @@ from fastapi.responses import StreamingResponse
 
 from assistant import sse, wire
 from assistant.auth import PersonId, Runtimes
-from assistant.chat import Submission
 from assistant.errors import AttuneError, InvalidRequestError, NotFoundError, error_from
 from assistant.runtime import Runtime
 from assistant.shown import wire_message
+from assistant.submission import Submission
 from assistant.submit import submit
 from assistant.turns import Turn
 from memory.ledger.feedback import Opinion

@@ -7,11 +7,11 @@ from fastapi.responses import StreamingResponse
 
 from assistant import sse, wire
 from assistant.auth import PersonId, Runtimes
-from assistant.chat import Submission
 from assistant.erasing import forget
 from assistant.errors import ConflictError
 from assistant.routes.chat import IdempotencyKey, by_header, read_messages, replied
 from assistant.runtime import Runtime
+from assistant.submission import Submission
 from assistant.submit import regenerate, submit
 from assistant.why import why
 from memory.ledger.erasures import Target

@@ -18,7 +18,6 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from assistant import sse, wire
 from assistant.auth import Identified, Runtimes, identify, person_for
-from assistant.chat import Submission
 from assistant.erasing import forget
 from assistant.errors import InvalidRequestError, ModelNotFoundError
 from assistant.models.door import Sampling
@@ -27,6 +26,7 @@ from assistant.routes.chat import IdempotencyKey, by_header, server_timing, whol
 from assistant.runtime import Runtime
 from assistant.safety.resources import card_text
 from assistant.safety.screen import Screen, screen
+from assistant.submission import Submission
 from assistant.submit import admit, content_key, found_again, submit
 from assistant.turns import Turn
 from memory.errors import NotFoundError

@@ -60,6 +60,14 @@ class Screen:
         """Whether the crisis protocol takes over: high or imminent."""
         return self.level in ("high", "imminent")
 
+    def at_least(self, level: CrisisLevel, category: str = "", *, rule: str) -> Screen:
+        """Return this screen raised to `level` by `rule`; itself where it stands there already."""
+        if LEVELS.index(level) <= LEVELS.index(self.level):
+            return self
+        categories = tuple(dict.fromkeys([category, *self.categories] if category else self.categories))
+        raised = replace(self, level=level, categories=categories, matched=(rule, *self.matched))
+        return replace(raised, doubtful=self.doubtful and not raised.crisis)
+
 
 @dataclass(frozen=True, slots=True)
 class _Sign:

@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import json
 from collections import Counter
@@ -7,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from assistant.safety.screen import Screen
+from tests.fakes.scripted_server import ScriptedServer
 from training.benchmarks.lines import BadLine
-from training.benchmarks.safety import Labelled, measure, read, split_of
+from training.benchmarks.safety import Labelled, Result, compare, read, split_of
 from training.cli import app
 from training.errors import InputFileError
 
@@ -28,8 +29,8 @@ MADE_UP = [
 ]
 
 
-def alarmed(text: str, context: Sequence[str]) -> Screen:
-    return Screen(level="high" if "alarm" in " ".join([*context, text]) else "concern")
+def alarms(lines: Sequence[Labelled]) -> Result:
+    return compare(lines, ["high" if "alarm" in " ".join([*line.history, line.text]) else "concern" for line in lines])
 
 
 def written(path: Path, rows: Sequence[object]) -> Path:
@@ -75,7 +76,7 @@ def test_every_language_has_risky_and_harmless_lines_in_both_halves() -> None:
 
 
 def test_recall_counts_high_and_imminent_and_false_alarms_count_none(tmp_path: Path) -> None:
-    result = measure(usable(written(tmp_path / "lines.jsonl", MADE_UP)), alarmed).as_dict()
+    result = alarms(usable(written(tmp_path / "lines.jsonl", MADE_UP))).as_dict()
     assert set(result) == {"n", "recall_high", "false_alarms", "by_language", "by_category"}
     assert (result["n"], result["recall_high"], result["false_alarms"]) == (8, 2 / 3, 1 / 4)
     assert result["by_language"] == {
@@ -102,7 +103,7 @@ def test_only_the_persons_own_history_reaches_the_screen(tmp_path: Path) -> None
         )
     )
     assert [line.history for line in lines] == [("hello",), ("alarm",), ()]
-    assert measure(lines, alarmed).overall.recall_high == pytest.approx(1 / 3)
+    assert alarms(lines).overall.recall_high == pytest.approx(1 / 3)
 
 
 def test_a_line_that_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -160,3 +161,29 @@ def test_a_file_with_nothing_to_measure_is_an_error(tmp_path: Path) -> None:
     assert "holds no line that can be used" in answer.stderr
     with pytest.raises(InputFileError, match="cannot read"):
         list(read(tmp_path / "missing.jsonl"))
+
+
+# ---------------------------------------------------------------- with a second look
+
+
+async def test_a_configured_model_looks_again_at_what_is_in_doubt(tmp_path: Path) -> None:
+    said = "Я больше не вижу смысла, таблетки лежат передо мной"  # the rules have no words of Russian
+    lines = written(tmp_path / "lines.jsonl", [{"text": said, "level": "high", "language": "ru"}, MADE_UP[5]])
+    config = tmp_path / "attune.toml"
+    async with ScriptedServer(structured='{"level": "high", "category": "self_harm"}') as server:
+        look = f'engine = "openai_compatible"\nbase_url = "{server.base_url}"\nmodel = "scripted"\n'
+        config.write_text(f"discover = false\n[safety.second_look]\n{look}", "utf-8")
+        command = ["bench", "safety", "--input", str(lines), "--json", "--config", str(config)]
+        result = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["recall_high"] == 1.0
+    assert [chat.json["messages"][0]["content"].count(said) for chat in server.chats] == [1]
+    assert "raised 1" in result.stderr
+
+
+def test_a_configuration_without_a_second_look_is_refused_with_the_repair(tmp_path: Path) -> None:
+    config = tmp_path / "attune.toml"
+    config.write_text("discover = false\n", "utf-8")
+    result = CliRunner().invoke(app, ["bench", "safety", "--input", str(LINES), "--config", str(config)])
+    assert result.exit_code == 1
+    assert "[safety.second_look]" in result.stderr

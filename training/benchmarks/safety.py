@@ -7,17 +7,15 @@ labelled `concern` are counted and neither wanted nor unwanted: no card is shown
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from assistant.safety.screen import Screen
 from memory.types import CrisisLevel
 from training.benchmarks.lines import BadLine, Row, rows
 
 Split = Literal["dev", "held_out"]
-ScreenMessage = Callable[[str, Sequence[str]], Screen]
 
 _CRISIS: tuple[CrisisLevel, ...] = ("high", "imminent")
 
@@ -95,9 +93,8 @@ def read(path: Path) -> Iterator[Labelled | BadLine]:
         yield row if isinstance(row, BadLine) else _labelled(row)
 
 
-def measure(lines: Sequence[Labelled], screen: ScreenMessage) -> Result:
-    """Screen every line and compare the levels with the labels."""
-    levels = [screen(line.text, line.history).level for line in lines]
+def compare(lines: Sequence[Labelled], levels: Sequence[CrisisLevel]) -> Result:
+    """Compare the level that each line was given with its label."""
     return Result(
         overall=_rates(lines, levels),
         by_language=_grouped(lines, levels, [line.language for line in lines]),

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.benchmarks.command import Json, usable_lines
+from training.benchmarks.command import Json, measured, usable_lines
 
 if TYPE_CHECKING:
+    from memory.types import CrisisLevel
     from training.benchmarks.safety import Labelled, Rates, Result
 
 
@@ -33,28 +34,41 @@ def bench_safety(
     split: Annotated[
         _Half | None, typer.Option("--split", help="Only this half: the line's own, else by a hash of its text.")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="A backend's configuration: doubtful messages get its [safety.second_look]."),
+    ] = None,
 ) -> None:
     """Measure the crisis screen on messages whose level is known.
 
     Each message goes through the same screen as a turn of chat. Recall is the share of high and imminent messages
     screened high or imminent; a false alarm is a message of level none screened so. Lines that cannot be used are named
-    by number and left out. The rules are deterministic, so that two runs agree.
+    by number and left out. Without a second look the screen is deterministic, so that two runs agree.
 
     Example: attune-train bench safety --input tests/data/safety_lines.jsonl --split held_out
     """
-    from assistant.safety.screen import screen
-    from training.benchmarks.safety import measure
-    from training.errors import TrainingError
+    from training.benchmarks.safety import compare
 
-    try:
-        result = measure(_screened(input, split), screen)
-    except TrainingError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    lines, levels = measured(lambda: _levels(input, split, config))
+    result = compare(lines, levels)
     typer.echo(json.dumps(result.as_dict(), ensure_ascii=False) if as_json else _safety_table(result))
 
 
-def _screened(path: Path, split: str | None) -> list[Labelled]:
+async def _levels(path: Path, split: str | None, config: Path | None) -> tuple[list[Labelled], list[CrisisLevel]]:
+    from assistant.safety.screen import screen
+    from training.benchmarks.second_look import screened_twice
+    from training.progress import Progress
+
+    lines = _read(path, split)
+    if config is None:
+        return lines, [screen(line.text, line.history).level for line in lines]
+    found, looks = await screened_twice(lines, config, Progress("messages"))
+    counts = ", ".join(f"{outcome} {count}" for outcome, count in looks.items())
+    typer.echo(f"second looks: {counts}", err=True)
+    return lines, [one.level for one in found]
+
+
+def _read(path: Path, split: str | None) -> list[Labelled]:
     from training.benchmarks.lines import BadLine
     from training.benchmarks.safety import read
 

@@ -89,14 +89,17 @@ def _inputs(operation: dict[str, Any]) -> list[str]:
     return names
 
 
-def _settings(model: type[BaseModel], prefix: str) -> Iterator[str]:
+def _settings(model: type[BaseModel], prefix: str, given: BaseModel | None = None) -> Iterator[str]:
+    """A row for each key; `given` is the section as the one around it fills it, with defaults of its own."""
     said = _docstrings(model)
     for name, field in model.model_fields.items():
         inner = _section(field)
-        if inner is not None:
-            yield from _settings(inner, f"{prefix}{name}.")
-            continue
         default = field.get_default(call_default_factory=True, validated_data={})
+        if given is not None:
+            default = getattr(given, name)
+        if inner is not None:
+            yield from _settings(inner, f"{prefix}{name}.", default)
+            continue
         shown = "–" if name == "home" or default is None else f"`{_toml(default)}`"
         words = " ".join((field.description or said.get(name, "")).split()).replace("|", "\\|")
         yield f"| `{prefix}{name}` | {shown} | {words} |"

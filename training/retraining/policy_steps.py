@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -19,7 +20,7 @@ from assistant.rollout.spec import CONFIGURED, PolicySpec, fingerprint
 from assistant.rollout.vllm import SERVE_PYTHON
 from memory.errors import NotFoundError
 from memory.ledger.ledger import Ledger
-from memory.ledger.policies import Policy
+from memory.ledger.policies import Policy, Stage
 from training.describe import weights_of
 from training.errors import ConfigError, EngineError
 from training.evaluation.config import PolicyConfig
@@ -82,17 +83,54 @@ def _train_gone(_road: Road, outputs: dict[str, Any]) -> str | None:
 
 
 def spec(road: Road) -> PolicySpec:
-    """Describe the policy of this round as it is to be registered."""
+    """Describe the policy of this round as it is to be registered.
+
+    Raises:
+        ConfigError: it is full weights and no server is left for it.
+    """
     rollout, prompt = road.config.rollout, road.build.prompt
     found = spec_of_directory(road.weights, version=road.version, replica=rollout.servers[0])
     return found.model_copy(
         update={
-            "replicas": rollout.servers,
+            "replicas": rollout.servers if found.kind == "lora" else _own_server(road),
             "api_key_env": rollout.api_key_env,
             "context_tokens": prompt.context_tokens,
             "max_tokens": prompt.max_reply_tokens,
         }
     )
+
+
+def _own_server(road: Road) -> tuple[str, ...]:
+    """Return where full weights are served: where they are registered, else a server from which nothing answers."""
+    known = _policy_of(road, road.version)
+    if known is not None:
+        return spec_of(known).replicas
+
+    async def ask(ledger: Ledger) -> dict[Stage, Policy]:
+        return await ledger.policies.in_use()
+
+    using = road.with_ledger(ask)
+    taken = {
+        url.rstrip("/") for policy in using.values() if policy.kind != CONFIGURED for url in spec_of(policy).replicas
+    }
+    if "live" not in using or any(policy.kind == CONFIGURED for policy in using.values()):
+        taken.add((road.attune.policy.base_url or "").rstrip("/"))
+    for server in road.config.rollout.servers:
+        if server.rstrip("/") not in taken:
+            return (server,)
+    raise ConfigError(
+        "rollout.servers: full weights need a server of their own, and each of these has what is live, was live before "
+        "or is the canary: name one more, or retire what was live before with attune policies retire"
+    )
+
+
+def _serves(wanted: PolicySpec) -> bool:
+    """Say whether full weights are served already where they are to be."""
+    try:
+        asyncio.run(servers.load(wanted))
+    except servers.RolloutError:
+        return False
+    return True
 
 
 def _live(road: Road) -> Policy | None:
@@ -172,8 +210,11 @@ def _policy(like: PolicyConfig, of: PolicySpec, server: str) -> PolicyConfig:
 
 @contextmanager
 def _served(road: Road) -> Iterator[str]:
-    """Make the policy answer somewhere: an adapter on its servers, full weights on a server for the evaluation only."""
+    """Make the policy answer: an adapter on its servers, full weights on theirs or on one for the evaluation only."""
     wanted = spec(road)
+    if wanted.kind == "full" and _serves(wanted):
+        yield wanted.replicas[0]
+        return
     if wanted.kind == "lora":
         asyncio.run(servers.load(wanted))
         asyncio.run(servers.warm(wanted))
@@ -234,6 +275,13 @@ def _canary_inputs(road: Road) -> Inputs:
 
 def _canary(road: Road, _key: str) -> dict[str, Any]:
     version, percent = road.output("register", "version"), road.config.rollout.canary_percent
+    wanted = spec(road)
+    if wanted.kind == "full" and not _serves(wanted):
+        address = urlsplit(wanted.replicas[0])
+        where = f"--host {address.hostname} --port {address.port}"
+        raise NotYetError(
+            f"{version} is full weights and needs its server: start attune serve-policy {version} {where}"
+        )
     arguments = ["promote", version, "--evaluation", road.output("evaluate", "gate")]
     road.run("canary", TRAIN, *arguments, *(() if percent is None else ("--canary", f"{percent:g}")))
     found = _policy_of(road, version)

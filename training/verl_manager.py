@@ -23,5 +23,6 @@ class StepRewardManager(NaiveRewardManager):  # type: ignore[misc]
         fields = data.non_tensor_batch
         if STEP in fields:
             for extra_info, step in zip(fields["extra_info"], fields[STEP], strict=True):
-                extra_info[STEP] = int(step)
+                # verl says which weights wrote the rollout: those after step n are trained on in step n + 1.
+                extra_info[STEP] = int(step) + 1
         return await super().run_single(data)

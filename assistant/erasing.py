@@ -75,6 +75,7 @@ def wire_receipt(receipt: Receipt) -> wire.Receipt:
         dataset_rows=going.dataset_rows,
         files=receipt.files,
         exports=receipt.exports,
+        dataset_files=receipt.dataset_files,
         index_rebuilt=receipt.index_rebuilt,
         ledger_rewritten=receipt.ledger_rewritten,
         verified=receipt.verified,
@@ -136,6 +137,8 @@ def lines_of(receipt: wire.Receipt) -> list[str]:
         lines.append(f"{'rows of data sets':20} {receipt.dataset_rows} {marked}: build them anew before training")
     if receipt.exports:
         lines.append(f"{'exports kept here':20} {receipt.exports} {done}")
+    if receipt.dataset_files:
+        lines.append(f"{'files of data sets':20} {receipt.dataset_files} {done}")
     if receipt.verified:
         lines.append(f"read again at {receipt.at:%Y-%m-%d %H:%M:%S} UTC: {receipt.remaining} left in ledger and index")
     lines += [f"not proved: {one}" for one in receipt.unprovable]

@@ -2,9 +2,9 @@
 
 A durable job with nothing but ids comes first, so that a crash at any point is made good at the next start; each step
 may run again. The ledger goes first, in one transaction that also notes in the job what is to leave the other places;
-then the index, whose directory is written anew without the facts; then the person's exports, and files that a broken
-import left; then the write-ahead log and stray copies in the ledger's file. At last every place is read again and what
-is found is counted: anything but nothing fails the job, which then runs again.
+then the index, whose directory is written anew without the facts; then the person's exports, files that a broken
+import left, and what data sets hold of the person; then the write-ahead log and stray copies in the ledger's file. At
+last every place is read again and what is found is counted: anything but nothing fails the job, which then runs again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from memory import dataset_files
 from memory.elsewhere import JobGoneError
 from memory.errors import IndexUnavailableError, LedgerError, NotFoundError
 from memory.ledger.erasures import Erased, Going, Target
@@ -126,6 +127,7 @@ class Forgetting:
         self.checkpoint("index")
         files = await asyncio.to_thread(self._remove_spools)
         exports = await asyncio.to_thread(place.clear, self.home, job.person_id)
+        answers = await asyncio.to_thread(dataset_files.clear, self.home, erased.traces)
         self.checkpoint("files")
         rewritten = await self._scrub(erased)
         self.checkpoint("scrubbed")
@@ -135,6 +137,7 @@ class Forgetting:
             self.checkpoint("deleted")
             await self._truncate()
         remaining = await self.remaining(job.person_id, target, erased.going, job.id)
+        remaining += await asyncio.to_thread(dataset_files.remaining, self.home, erased.traces)
         if remaining:
             raise NotForgottenError(f"{remaining} of what job {job.id} forgets are still there")
         self.checkpoint("verified")
@@ -146,12 +149,19 @@ class Forgetting:
             job_id=job.id,
             files=files,
             exports=exports,
+            dataset_files=answers,
             index_rebuilt=rebuilt,
             ledger_rewritten=rewritten,
             verified=True,
             remaining=remaining,
-            unprovable=(*UNPROVABLE, *(OTHER_MACHINES if self.ledger.database.shared else ())),
+            unprovable=self._unprovable(erased),
         )
+
+    def _unprovable(self, erased: Erased) -> tuple[str, ...]:
+        """What nobody here can prove, of this forgetting."""
+        left = dataset_files.elsewhere(self.home, erased.traces)
+        marked = tuple(f"the data set in {path}, whose rows are marked: training refuses it" for path in left)
+        return (*UNPROVABLE, *marked, *(OTHER_MACHINES if self.ledger.database.shared else ()))
 
     async def remaining(self, person_id: str, target: Target, going: Going, job_id: str) -> int:
         """Read the ledger, the index and the data directory again, and return how much of it is there."""

@@ -12,11 +12,14 @@ from memory.ledger.erasures import Going, Target
 UNPROVABLE = (
     "backups and copies that were made of the data directory before",
     "snapshots of the file system, and what a disk keeps of blocks that were overwritten",
-    "exports that were downloaded, and whatever a model server outside this installation keeps",
+    "exports that were downloaded, copies of data sets, and whatever a model server outside this installation keeps",
     "the files of a remote Chroma or Postgres server, which overwrite deleted rows in their own time",
     "words of other messages that say the same",
 )
-OTHER_MACHINES = ("files that a broken import left in the data directory of another backend, until that starts again",)
+OTHER_MACHINES = (
+    "files that a broken import left in the data directory of another backend, until that starts again",
+    "answers that a build of a data set keeps on another machine, until it is built again",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Receipt:
     """Files that a broken import had left, removed."""
     exports: int = 0
     """Exports of the person, deleted whatever was forgotten, because each holds everything."""
+    dataset_files: int = 0
+    """Answers that were kept for building data sets, and files of rows that training refuses, deleted."""
     index_rebuilt: bool = False
     """Whether the index was damaged and had to be built again from what remains."""
     ledger_rewritten: bool = False

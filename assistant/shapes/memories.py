@@ -132,6 +132,8 @@ class Receipt(Response):
     """Files that a broken import had left."""
     exports: int = 0
     """Exports of the person that were kept here, deleted whatever was forgotten."""
+    dataset_files: int = 0
+    """Answers that were kept for building data sets, and files of rows that training refuses, deleted."""
     index_rebuilt: bool = False
     """The index was damaged and was built again from what remains."""
     ledger_rewritten: bool = False

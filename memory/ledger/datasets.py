@@ -41,6 +41,8 @@ class Dataset:
     created_at: datetime
     path: str | None = None
     """Where it was written; None until it was."""
+    work: str | None = None
+    """The directory with the answers of the models that build it; None where it was never told."""
     manifest_sha256: str | None = None
     finished_at: datetime | None = None
 
@@ -53,6 +55,19 @@ class Place:
     """Their random id there."""
     secret: str
     """The key of their pseudonyms, in hexadecimal; it stands in no data set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Where files of a data set may hold words of a person."""
+
+    dataset_id: str
+    alias: str
+    """The person there."""
+    work: str | None
+    """The directory with the answers that rest on them."""
+    path: str | None
+    """The data set; None where none of the person's rows is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +95,13 @@ class Datasets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, dataset_id: str) -> Dataset:
-        """Note that a data set is being built; beginning it again changes nothing."""
+    async def begin(self, dataset_id: str, work: str | None = None) -> Dataset:
+        """Note that a data set is being built, and where answers are kept for it; beginning it again is no other."""
         values = {"id": dataset_id, "created_at": datetime.now(UTC)}
         async with self._database.writing() as connection:
             await insert_new(connection, _datasets, values)
+            if work is not None:
+                await _change(connection, dataset_id, work=work)
             return await _get(connection, dataset_id)
 
     async def get(self, dataset_id: str) -> Dataset:
@@ -194,6 +211,16 @@ async def mark_person(connection: AsyncConnection, person_id: str, reason: Reaso
     return await _mark(connection, _of_person(person_id), reason)
 
 
+async def traces_of(connection: AsyncConnection, person_id: str) -> list[Traces]:
+    """Return where files hold words of a person: of all data sets they are in, marked just now or before."""
+    here = (_rows.c.dataset_id == _people.c.dataset_id, _rows.c.alias == _people.c.alias)
+    marked = select(_rows.c.row_id).where(*here, _rows.c.reason == "forgotten").correlate(_people)
+    columns = (_people.c.dataset_id, _people.c.alias, _datasets.c.work, _datasets.c.path, marked.exists().label("gone"))
+    query = select(*columns).join(_datasets, _datasets.c.id == _people.c.dataset_id)
+    rows = (await connection.execute(query.where(_people.c.person_id == person_id))).all()
+    return [Traces(row.dataset_id, row.alias, row.work, row.path if row.gone else None) for row in rows]
+
+
 def _unmarked(person_id: str, ids: Collection[str]) -> Select[Any]:
     joined = and_(_rows.c.dataset_id == _sources.c.dataset_id, _rows.c.row_id == _sources.c.row_id)
     query = select(_sources.c.dataset_id, _sources.c.row_id).join(_rows, joined).distinct()
@@ -269,4 +296,4 @@ async def _get(connection: AsyncConnection, dataset_id: str) -> Dataset:
     row = (await connection.execute(select(_datasets).where(_datasets.c.id == dataset_id))).one_or_none()
     if row is None:
         raise NotFoundError("data set", dataset_id)
-    return Dataset(row.id, row.created_at, row.path, row.manifest_sha256, row.finished_at)
+    return Dataset(row.id, row.created_at, row.path, row.work, row.manifest_sha256, row.finished_at)

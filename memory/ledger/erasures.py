@@ -25,7 +25,7 @@ from memory.database import Database
 from memory.errors import NotFoundError
 from memory.ledger import tables
 from memory.ledger.columns import UTCDateTime
-from memory.ledger.datasets import count_of_person, count_resting_on, mark_person, mark_resting_on
+from memory.ledger.datasets import Traces, count_of_person, count_resting_on, mark_person, mark_resting_on, traces_of
 from memory.ledger.evidence import chunks
 from memory.ledger.forgotten import note_forgotten
 from memory.ledger.jobs import FORGET
@@ -36,6 +36,8 @@ from memory.ledger.words import words_of
 Scope = Literal["fact", "message", "conversation", "person"]
 GONE = "gone"
 """Where the payload of a job that forgets names what the ledger has deleted, once it has."""
+_TRACES = "traces"
+"""And there, where files of data sets hold words of the person."""
 
 _REFLECT = "reflect"
 _PAYLOAD = ("conversation_id", "message_ids", "fact_ids", "replaces")
@@ -84,6 +86,8 @@ class Erased:
 
     going: Going
     words: frozenset[str] | None
+    traces: tuple[Traces, ...] = ()
+    """Where files of data sets hold words of the person."""
 
 
 class Erasures:
@@ -107,20 +111,22 @@ class Erasures:
         async with self._database.writing() as connection:
             payload = (await connection.execute(select(_jobs.c.payload).where(_jobs.c.id == job_id))).scalar_one()
             if GONE in payload:
-                return Erased(Going.of(payload[GONE]), None)
+                return Erased(Going.of(payload[GONE]), None, tuple(Traces(**one) for one in payload.get(_TRACES, ())))
             going = await _going(connection, person_id, target, job_id)
             going = await _counted(connection, person_id, target, going)
             words = await words_of(connection, person_id, going, everything=target.scope == "person")
             if target.scope == "person":
                 await mark_person(connection, person_id, "forgotten")
+                traces = await traces_of(connection, person_id)
                 await taint(connection, person_id)
                 await _delete_person(connection, person_id, job_id)
             else:
                 await mark_resting_on(connection, person_id, (*going.facts, *going.messages))
+                traces = await traces_of(connection, person_id)
                 await _delete(connection, person_id, target, going)
-            noted = {**payload, GONE: asdict(going)}
+            noted = {**payload, GONE: asdict(going), _TRACES: [asdict(one) for one in traces]}
             await connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(payload=noted))
-        return Erased(going, words)
+        return Erased(going, words, tuple(traces))
 
     async def delete_person(self, person_id: str) -> None:
         """Delete the emptied person and, with them, the job that emptied them; the local owner stays, empty."""

@@ -380,7 +380,8 @@ datasets = Table(
     "datasets",
     metadata,
     _id(),
-    # Both NULL until it is written.
+    # Where its answers are kept while it is built; then, both NULL until it is written, the data set itself.
+    Column("work", CleanText),
     Column("path", CleanText),
     Column("manifest_sha256", CleanText),
     _time("created_at"),

@@ -1,17 +1,13 @@
 import io
 import json
-import secrets
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from memory.types import Kind, NewFact
-from tests.assistant.test_erasing import in_files
-from tests.fakes.backend import Backend, running
-from tests.fakes.embedding import shared_embedder
-from tests.fakes.scripted_model import ScriptedModel
+from tests.fakes.backend import Backend
+from tests.fakes.traces import in_files
 
 
 async def export(backend: Backend) -> httpx.Response:
@@ -110,23 +106,3 @@ async def test_what_was_inferred_waits_for_the_persons_word(backend: Backend) ->
     assert (await backend.client.post(f"/v1/me/memories/{facts[1].id}/confirm")).status_code == 409
     assert [one["text"] for one in await backend.memories()] == ["Likes water."]
     assert await backend.runtime.index.ids(owner.id) == {facts[0].id}
-
-
-async def test_a_canary_leaves_the_exports_too(tmp_path: Path) -> None:
-    canary = "Biscuit" + "".join(secrets.choice("bdfgklmnprtvz") for _ in range(12))
-    async with running(tmp_path, policy=ScriptedModel(default="Ah."), embedder=shared_embedder()) as backend:
-        conversation = await backend.conversation()
-        await backend.say(conversation, f"My dog is called {canary}.")
-        (memory,) = await backend.memories()
-        name = (await export(backend)).headers["content-disposition"]
-        assert "attune-export.zip" in name
-        (archive,) = (tmp_path / "exports").glob("*/*.zip")
-        with zipfile.ZipFile(archive) as packed:
-            assert canary in packed.read("memories.md").decode()
-        receipt = (await backend.client.delete(f"/v1/me/memories/{memory['id']}")).json()["receipt"]
-        assert receipt["exports"] == 1 and not archive.exists()
-        (message, _) = await backend.messages(conversation)
-        await export(backend)
-        assert (await backend.client.delete(f"/v1/messages/{message['id']}")).json()["exports"] == 1
-        assert in_files(tmp_path, canary) == [] and list((tmp_path / "exports").glob("*/*")) == []
-    assert in_files(tmp_path, canary) == []

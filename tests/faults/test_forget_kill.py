@@ -17,6 +17,7 @@ from memory.ledger.ledger import Ledger
 from memory.queue import ReflectionWorker
 from memory.types import Evidence, Kind, NewFact
 from tests.fakes.embedding import shared_embedder
+from tests.fakes.traces import in_files
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = Path(__file__).parent / "crashing_forget.py"
@@ -42,12 +43,6 @@ async def plant(home: Path) -> tuple[str, str, str]:
     return people[0], people[1], messages[0]
 
 
-def files_with(home: Path, text: str) -> list[str]:
-    forms = [text.encode(code) for code in ("utf-8", "utf-16-le")]
-    files = (path for path in home.rglob("*") if path.is_file())
-    return [str(path) for path in files if any(form in path.read_bytes() for form in forms)]
-
-
 @pytest.mark.parametrize(("scope", "step"), CASES)
 async def test_killed_after_any_step_forgetting_is_finished_at_the_next_start(
     scope: str, step: str, tmp_path: Path
@@ -68,8 +63,8 @@ async def test_killed_after_any_step_forgetting_is_finished_at_the_next_start(
         )
         assert await worker.drain(30)
         assert {job.status for job in await ledger.jobs.list()} <= {"done"}
-        assert files_with(tmp_path, GONE) == []
+        assert in_files(tmp_path, GONE) == []
         assert await index.ids(person) == set()
         assert len(await index.ids(other)) == 1
-    assert files_with(tmp_path, GONE) == []
-    assert files_with(tmp_path, KEPT) != []
+    assert in_files(tmp_path, GONE) == []
+    assert in_files(tmp_path, KEPT) != []

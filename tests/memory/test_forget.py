@@ -21,6 +21,7 @@ from memory.remnants import has_remnant
 from memory.retention import Retention
 from memory.types import Evidence, Fact, Kind, Message, NewFact, NewTraitEvidence, Trait
 from tests.fakes.embedding import shared_embedder
+from tests.fakes.traces import in_files
 from tests.fakes.turns import Asked, ScriptedComplete
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -68,13 +69,6 @@ async def house(ledger: Ledger, memory_config: MemoryConfig) -> AsyncIterator[Ho
         house.person = (await ledger.users.create("ada")).id
         house.conversation = (await ledger.conversations.create(house.person)).id
         yield house
-
-
-def in_files(home: Path, canary: str) -> list[str]:
-    """The files below the data directory that hold the canary, as any text encoding would write it."""
-    forms = [canary.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be")]
-    files = (path for path in home.rglob("*") if path.is_file())
-    return [str(path) for path in files if any(form in path.read_bytes() for form in forms)]
 
 
 async def test_a_dry_run_lists_what_the_real_run_takes_and_touches_nothing(house: House) -> None:

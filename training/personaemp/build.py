@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from memory.config import EmbedderConfig
+from memory.dataset_files import ANSWERS
 from memory.embedder import Embedder
 from memory.ledger.ledger import Ledger
 from training.call_accounts import Account
@@ -114,7 +115,7 @@ async def build(
     drops = Drops()
     async with (
         Collector.open(config.out, identity, drops) as collector,
-        Caller.open(config.builder, config.work_dir / "answers.sqlite") as caller,
+        Caller.open(config.builder, config.work_dir / ANSWERS) as caller,
     ):
         await caller.check()
         own = embedder or Embedder(EmbedderConfig(), config.work_dir)

@@ -49,9 +49,9 @@ async def check_dataset(dataset_dir: Path, ledger: Ledger | None) -> Manifest:
         DatasetError: it is not whole, holds marked rows, or cannot be checked; the message says how to go on.
         LedgerError: the ledger failed.
     """
-    manifest = check_files(dataset_dir)
+    manifest = read_manifest(dataset_dir)
     if manifest.build.consent is None:
-        return manifest
+        return check_files(dataset_dir)
     if ledger is None:
         raise DatasetError(
             f"{dataset_dir} holds people of a ledger, and without it nobody can tell whether they still agree. "
@@ -61,6 +61,9 @@ async def check_dataset(dataset_dir: Path, ledger: Ledger | None) -> Manifest:
         known = await ledger.datasets.get(manifest.id)
     except NotFoundError as error:
         raise _unknown(dataset_dir, manifest) from error
+    if known.manifest_sha256 == manifest.sha256():
+        await _refuse_marked(dataset_dir, manifest, ledger)  # before its files: forgetting may have deleted them
+    check_files(dataset_dir)
     if known.manifest_sha256 is None:
         await register(ledger, dataset_dir)
     elif known.manifest_sha256 != manifest.sha256():
@@ -68,13 +71,7 @@ async def check_dataset(dataset_dir: Path, ledger: Ledger | None) -> Manifest:
             f"{dataset_dir} was changed after it was built, or built again since, and then only the newer one counts. "
             "Repair: use that one, or build the data set anew"
         )
-    marked = await ledger.datasets.marked_counts(manifest.id)
-    if marked:
-        counts = " and ".join(f"{count} {reason}" for reason, count in sorted(marked.items()))
-        raise DatasetError(
-            f"{dataset_dir} must not be trained on: of its {manifest.rows} rows {counts} since it was built. "
-            "Repair: run `attune-train data build` again, and remove this one"
-        )
+    await _refuse_marked(dataset_dir, manifest, ledger)
     return manifest
 
 
@@ -94,6 +91,16 @@ def check_files(dataset_dir: Path) -> Manifest:
         if changed:
             raise DatasetError(f"{path} is not the file that was written. Repair: build the data set anew")
     return manifest
+
+
+async def _refuse_marked(dataset_dir: Path, manifest: Manifest, ledger: Ledger) -> None:
+    marked = await ledger.datasets.marked_counts(manifest.id)
+    if marked:
+        counts = " and ".join(f"{count} {reason}" for reason, count in sorted(marked.items()))
+        raise DatasetError(
+            f"{dataset_dir} must not be trained on: of its {manifest.rows} rows {counts} since it was built. "
+            "Repair: run `attune-train data build` again, and remove this one"
+        )
 
 
 async def _rows(dataset_dir: Path, manifest: Manifest) -> AsyncIterator[DatasetRow]:

@@ -27,6 +27,8 @@ class Identity:
     secret: str = field(repr=False)
     """In hexadecimal."""
     began: datetime
+    work: Path | None = None
+    """The build's work directory."""
 
 
 def open_identity(work_dir: Path) -> Identity:
@@ -47,7 +49,7 @@ def open_identity(work_dir: Path) -> Identity:
                 os.fsync(file.fileno())
             draft.replace(path)
         read = json.loads(path.read_text(encoding="utf-8"))
-        return Identity(str(read["id"]), str(read["secret"]), datetime.fromisoformat(read["began"]))
+        return Identity(str(read["id"]), str(read["secret"]), datetime.fromisoformat(read["began"]), work_dir)
     except OSError as error:
         raise DatasetError(
             f"cannot work in {work_dir}: {error.strerror or error}. Repair: choose a directory that you may write"

@@ -17,7 +17,6 @@ from memory.queue import ReflectionWorker
 from memory.types import Evidence, Fact, Kind, Message, NewFact, NewTraitEvidence, Trait
 from tests.fakes.examples import example, words
 from tests.fakes.fact_index import RememberingIndex
-from training.call_cache import CallCache
 from training.errors import DatasetError
 from training.example import Example, Memory
 from training.personaemp.check import check_dataset, register
@@ -92,12 +91,6 @@ class House:
             self.ledger, NoIndex(), None, ReflectionConfig(), "w1", handlers={FORGET: forgetting.run}
         )
         return (await forgetting.forget(person, target, worker)).going.dataset_rows
-
-
-def in_files(home: Path, text: str) -> list[str]:
-    forms = [text.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be")]
-    files = (path for path in home.rglob("*") if path.is_file())
-    return [str(path) for path in files if any(form in path.read_bytes() for form in forms)]
 
 
 def _examples(record: Record) -> list[Example]:
@@ -224,45 +217,6 @@ async def test_what_is_taken_back_leaves_the_next_data_set_and_the_old_one_is_re
         for name, made in (("one", manifest), ("two", next_one))
     ]
     assert aliases[0].isdisjoint(aliases[1])
-
-
-async def test_a_forgotten_canary_is_in_no_file_once_the_data_set_was_built_again(house: House) -> None:
-    canary, other = words("canary", 4), words("other", 4)
-    people = [await house.person(f"person {n}", f"I keep bees, hive {words(str(n), 3)}.") for n in range(4)]
-    person, (first,) = people[0]
-    said = await house.say(person, first.conversation_id, f"My secret is {canary}.")
-    await house.learn(person, f"The secret is {canary}", said)
-    evidence = NewTraitEvidence(Trait.OPENNESS, 1, 0.9, Evidence(said.id, said.text), AT)
-    await house.ledger.traits.add(person, said.conversation_id, evidence)
-    work, out = house.home / "work", house.home / "set"
-
-    async def build(place: Path) -> list[Record]:
-        """Build into `place`, with an answer for each turn, and one that rests on nobody's words."""
-        records = await house.records(open_identity(work).id)
-        async with CallCache.open(work / "answers.sqlite") as cache:
-            for record in records:
-                await cache.touch(record.person)
-                for turn in record.turns:
-                    if await cache.get(turn.id) is None:
-                        await cache.put(turn.id, f"They say: {turn.text}", record.person)
-            await cache.put("common", f"Whatever {other}")
-            await house.build(place, work)
-            await cache.forget_untouched()
-            assert in_files(house.home, other) != []
-        return records
-
-    await build(out)
-    assert canary in repr([one for split in ("train", "test") for one in read_examples(out, split)])
-    held = {Path(path).name.removesuffix("-wal") for path in in_files(house.home, canary)}
-    assert held > {"attune.db", "answers.sqlite"}
-    await house.forget(person, Target("message", (said.id,)))
-    with pytest.raises(DatasetError, match="forgotten"):
-        await check_dataset(out, house.ledger)
-    shutil.rmtree(out)
-    records = await build(out)
-    assert canary not in repr(records)
-    assert canary not in repr([one for split in ("train", "test") for one in read_examples(out, split)])
-    assert in_files(house.home, canary) == []
 
 
 async def test_what_was_forgotten_between_writing_and_registering_is_marked(house: House, tmp_path: Path) -> None:

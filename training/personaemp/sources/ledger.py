@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from assistant.language import detect_language
 from assistant.safety.screen import screen
@@ -40,6 +41,8 @@ class LedgerSource:
 
     ledger: Ledger
     dataset_id: str
+    work: Path | None = None
+    """Where answers are kept that rest on what is exported: whoever forgets looks there."""
     _exported: int = field(default=0, init=False)
 
     async def records(self) -> AsyncIterator[Record | Skipped]:
@@ -48,7 +51,8 @@ class LedgerSource:
         Raises:
             LedgerError: the ledger failed.
         """
-        await self.ledger.datasets.begin(self.dataset_id)
+        work = None if self.work is None else str(self.work.absolute())
+        await self.ledger.datasets.begin(self.dataset_id, work)
         self._exported = 0
         async for person_id in self.ledger.settings.consenting("training"):
             try:

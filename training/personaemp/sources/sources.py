@@ -60,7 +60,7 @@ class Sources:
         if self.config.ledger:
             if self.ledger is None:
                 raise InputFileError("the people of the ledger are wanted, and no ledger is opened")
-            self._exported = LedgerSource(self.ledger, self.identity.id)
+            self._exported = LedgerSource(self.ledger, self.identity.id, self.identity.work)
 
     async def records(self) -> AsyncIterator[Record | Skipped]:
         """Yield the records of every source, and what could not be used, by line.

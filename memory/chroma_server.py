@@ -94,19 +94,17 @@ class ChromaServer:
     def replace(
         self, person_id: str, identity: Mapping[str, Any] | None, kept: Rows | None, new: Sequence[Entry]
     ) -> None:
-        """Delete what is not kept and add what is new; without anything kept, in a new collection."""
-        if not kept:
-            self.remove(person_id)
-        if kept or new:
-            store = self.open(person_id)
-            try:
-                if kept:
-                    store.keep_only(kept.ids)
-                if identity:
-                    store.note(identity)
-                store.add(new)
-            finally:
-                store.close()
+        """Put a new collection in the place of what is there; single rows are exchanged in the store."""
+        self.remove(person_id)
+        store = self.open(person_id)
+        try:
+            if kept:
+                store.write(kept)
+            if identity:
+                store.note(identity)
+            store.add(new)
+        finally:
+            store.close()
 
     def remove(self, person_id: str) -> None:
         """Delete a person's collection."""

@@ -17,7 +17,7 @@ from typing import Any
 from memory.ids import is_id
 from memory.padding import cut_short
 from memory.stock import COLLECTION, Stock, configuration, unavailable
-from memory.store import IDENTITY, Entry, Rows, Store
+from memory.store import DATABASE, IDENTITY, Entry, Rows, Store
 
 _LOCKED_S = 1.0
 """How long a lock of another process is waited for."""
@@ -111,7 +111,7 @@ class Embedded:
         damaged = cut_short(directory)
         if damaged is not None:
             raise DamagedError(f"{damaged.name} is cut short")
-        _probe(directory / "chroma.sqlite3")
+        _probe(directory / DATABASE)
         path = directory / IDENTITY
         identity = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         try:

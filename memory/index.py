@@ -21,7 +21,7 @@ from memory.errors import EmbedderError
 from memory.ids import is_id
 from memory.shelf import Shelf, Slot
 from memory.stock import REPAIR, guarded
-from memory.store import Entry, Neighbour, Rows, Store
+from memory.store import Entry, Neighbour, Rows, ServerStore, Store
 from memory.types import Fact
 
 T = TypeVar("T")
@@ -210,16 +210,13 @@ class Index:
             EmbedderError: the embedding model failed.
             IndexUnavailableError: the index cannot be written.
         """
-
-        async def given() -> Sequence[Fact]:
-            return facts
-
-        await self.rebuild_from(person_id, given)
+        await self._use(person_id, partial(self._replace, person_id, facts))
 
     async def rebuild_from(self, person_id: str, read: Callable[[], Awaitable[Sequence[Fact]]]) -> None:
-        """Rebuild with what `read` returns while nobody else is at this person's facts.
+        """Rebuild with what `read` returns, so that nothing forgotten or learned meanwhile is put back or left out.
 
-        So nothing that is forgotten or learned meanwhile is put back or left out.
+        In this process nobody else is at this person's facts until it is done. On a server other processes may be:
+        there the facts are read again once they are written, until what stands there is what was read.
 
         Raises:
             EmbedderError: the embedding model failed.
@@ -227,15 +224,9 @@ class Index:
         """
 
         async def work(slot: Slot[Store]) -> None:
-            facts = await read()
-            vectors = await self._embedder.embed([fact.text for fact in facts])
-            entries = [Entry.of(fact, vector) for fact, vector in zip(facts, vectors, strict=True)]
-            await slot.close()
-            if not entries:  # somebody without facts gets no place
-                return await self._blocking(person_id, partial(self._place.remove, person_id))
-            return await self._blocking(
-                person_id, partial(self._place.replace, person_id, self._identity, None, entries)
-            )
+            await self._replace(person_id, await read(), slot)
+            while self._place.shared and not await self._agrees(person_id, read, slot):
+                pass
 
         await self._use(person_id, work)
 
@@ -292,11 +283,37 @@ class Index:
         self, person_id: str, slot: Slot[Store], store: Store, fact_ids: Sequence[str], new: Sequence[Entry] = ()
     ) -> None:
         """Write what stays, and what is new, in the place of what is there."""
+        if isinstance(store, ServerStore):
+            return await self._blocking(person_id, partial(store.exchange, fact_ids, new))
         rows = await self._blocking(person_id, store.rows)
         kept = rows.without(fact_ids)
         if new or len(kept) < len(rows):
             await slot.close()
             await self._blocking(person_id, partial(self._place.replace, person_id, store.identity, kept, new))
+
+    async def _replace(self, person_id: str, facts: Sequence[Fact], slot: Slot[Store]) -> None:
+        entries = await self._entries(facts)
+        await slot.close()
+        if not entries:  # somebody without facts gets no place
+            return await self._blocking(person_id, partial(self._place.remove, person_id))
+        return await self._blocking(person_id, partial(self._place.replace, person_id, self._identity, None, entries))
+
+    async def _agrees(self, person_id: str, read: Callable[[], Awaitable[Sequence[Fact]]], slot: Slot[Store]) -> bool:
+        """Say whether a place that others write to holds what `read` returns; if not, make it so."""
+        await slot.close()  # another process may have put a new collection in its place
+        store = await self._existing(person_id, slot)
+        present = set() if store is None else await self._blocking(person_id, store.ids)
+        facts = {fact.id: fact for fact in await read()}  # after the ids: what is gone from here is gone for good
+        gone, missing = present - facts.keys(), facts.keys() - present
+        if store is not None and gone:
+            await self._take_out(person_id, slot, store, sorted(gone))
+        if missing:
+            await self._add(person_id, await self._entries([facts[id] for id in missing]), slot)
+        return not gone and not missing
+
+    async def _entries(self, facts: Sequence[Fact]) -> list[Entry]:
+        vectors = await self._embedder.embed([fact.text for fact in facts])
+        return [Entry.of(fact, vector) for fact, vector in zip(facts, vectors, strict=True)]
 
     def _check_identity(self, person_id: str, store: Store) -> None:
         present = self._identity

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from memory.embedder import Vectors
+from memory.foreign_lock import ForeignLock
 from memory.padding import Padding
 from memory.types import Fact
 
 IDENTITY = "embedder.json"
+DATABASE = "chroma.sqlite3"
 _EMBEDDER = "embedder"
 _AT_ONCE = 1_000
 """So many ids are asked for in one statement."""
@@ -78,14 +80,18 @@ class Store:
         self._memory = memory
         self._collection = memory.vector_store.collection
         self._padding = Padding(directory)
+        self._lock = ForeignLock(directory / DATABASE)
         self.identity = identity
         """What the vectors were made with; None before the first."""
 
     def close(self) -> None:
         """Release files and threads."""
-        self._memory.close()
-        self._memory.vector_store.client.close()
-        self._padding.clear(closed=True)
+        try:
+            self._memory.close()
+            self._memory.vector_store.client.close()
+            self._padding.clear(closed=True)
+        finally:
+            self._lock.close()
 
     def note(self, identity: Mapping[str, Any]) -> None:
         """Write down what the vectors are made with."""
@@ -107,6 +113,7 @@ class Store:
 
         No metadata is asked for: reading it takes several times as long as finding the facts.
         """
+        self._lock.wait(writing=False)
         found = self._collection.query(query_embeddings=[vector], n_results=limit, include=["distances", "embeddings"])
         self._padding.clear(closed=False)
         vectors = np.asarray(found["embeddings"][0], dtype=np.float32)
@@ -115,10 +122,12 @@ class Store:
 
     def is_empty(self) -> bool:
         """Say whether there is no fact here."""
+        self._lock.wait(writing=False)
         return not self._collection.count()
 
     def ids(self) -> set[str]:
         """Return the ids of all facts."""
+        self._lock.wait(writing=False)
         found = self._collection.get(include=[])["ids"]
         self._padding.clear(closed=False)
         return set(found)
@@ -127,6 +136,7 @@ class Store:
         """Return the text of those of the facts that are here, by their id."""
         texts: dict[str, str] = {}
         for at in range(0, len(fact_ids), _AT_ONCE):
+            self._lock.wait(writing=False)
             found = self._collection.get(ids=list(fact_ids[at : at + _AT_ONCE]), include=["metadatas"])
             texts.update({id: row["data"] for id, row in zip(found["ids"], found["metadatas"], strict=True)})
         self._padding.clear(closed=False)
@@ -134,6 +144,7 @@ class Store:
 
     def rows(self) -> Rows:
         """Return everything that is here."""
+        self._lock.wait(writing=False)
         found = self._collection.get(include=["metadatas", "embeddings"])
         return Rows(found["ids"], found["embeddings"], found["metadatas"])
 
@@ -142,6 +153,7 @@ class Store:
         step = self._memory.vector_store.client.get_max_batch_size()
         for at in range(0, len(rows), step):
             here = slice(at, at + step)
+            self._lock.wait(writing=True)
             self._memory.vector_store.insert(rows.vectors[here], list(rows.payloads[here]), list(rows.ids[here]))
         self._memory.db.batch_add_history(
             [
@@ -175,12 +187,13 @@ class ServerStore(Store):
         self._collection.modify(metadata={_EMBEDDER: json.dumps(identity)})
         self.identity = identity
 
-    def keep_only(self, ids: Sequence[str]) -> None:
-        """Delete all other rows."""
-        gone = sorted(set(self._collection.get(include=[])["ids"]) - set(ids))
+    def exchange(self, gone: Sequence[str], new: Sequence[Entry]) -> None:
+        """Delete rows and add others; nothing else is touched, because other processes write here too."""
         step = self._memory.vector_store.client.get_max_batch_size()
         for at in range(0, len(gone), step):
-            self._collection.delete(ids=gone[at : at + step])
+            self._collection.delete(ids=list(gone[at : at + step]))
+        if new:
+            self.add(new)
 
 
 class _Batch:

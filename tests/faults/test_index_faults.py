@@ -240,6 +240,29 @@ async def test_an_index_that_another_process_locks_is_done_without_and_used_agai
         assert await house.recalled() == ("ok", False, [KNOWN])
 
 
+@pytest.mark.parametrize("how", ["EXCLUSIVE", "IMMEDIATE"])
+async def test_a_lock_taken_while_the_index_is_open_stops_nobody_and_what_was_learned_is_written_later(
+    how: str, home: Path
+) -> None:
+    async with open_house(home) as house:
+        assert await house.recalled() == ("ok", False, [KNOWN])
+        with held(directory(home) / "chroma.sqlite3", how):
+            if how == "EXCLUSIVE":  # who only means to write keeps nobody from reading
+                assert await house.recalled() == ("words", True, [KNOWN])
+                await house.mending.settled()
+            assert await house.recalled() == ("ok", False, [KNOWN])
+            await house.say(SAID)
+            assert await house.worker.drain(60)
+            known = await house.facts()
+            assert len(known) == 4, "what was learned stands in the ledger"
+            assert (await house.recalled())[2] == [KNOWN]
+        for job in await house.ledger.jobs.list("failed"):
+            await house.ledger.jobs.requeue(job.id)
+        assert await house.worker.drain(60)
+        assert await house.index.ids(house.person) == known
+        assert await house.recalled() == ("ok", False, [KNOWN])
+
+
 async def test_a_ledger_that_another_process_locks_is_waited_for_and_nothing_is_lost(home: Path) -> None:
     async with open_house(home) as house:
         with held(home / "attune.db", "IMMEDIATE") as other:

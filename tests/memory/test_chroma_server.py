@@ -1,4 +1,7 @@
-from collections.abc import Iterator
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,41 @@ from memory.embedder import Embedder
 from memory.errors import EmbedderError, IndexUnavailableError
 from memory.ids import new_id
 from memory.index import Index
-from memory.types import Fact
+from memory.ledger.ledger import Ledger
+from memory.shelf import Slot
+from memory.store import Store
+from memory.types import Fact, Kind, NewFact
+from tests.benchmarks.memory_scale import MadeUp
 from tests.fakes.chroma_process import chroma_server
 from tests.fakes.embedding import shared_embedder
 from tests.fakes.facts import fact
 
+ROOT = Path(__file__).parents[2]
+OTHER = """
+import asyncio, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from memory.config import IndexConfig, MemoryConfig, ReflectionConfig
+from memory.forget import Forgetting
+from memory.index import Index
+from memory.ledger.erasures import Target
+from memory.ledger.jobs import FORGET
+from memory.ledger.ledger import Ledger
+from memory.queue import ReflectionWorker
+from memory.types import Kind, NewFact
+from tests.benchmarks.memory_scale import MadeUp
+
+async def main(home, url, person, gone):
+    config = MemoryConfig(home=Path(home), index=IndexConfig(chroma_url=url))
+    async with Ledger.open(config) as ledger, Index.open(config, MadeUp()) as index:
+        forgetting = Forgetting(ledger, index, Path(home))
+        worker = ReflectionWorker(ledger, index, None, ReflectionConfig(), "w2", handlers={FORGET: forgetting.run})
+        await forgetting.forget(person, Target("fact", (gone,)), worker)
+        new = NewFact("I keep bees.", Kind.OTHER, 0.9, "edited", (), datetime.now(UTC))
+        await index.add(await ledger.facts.add(person, new))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
 TEXTS = ("My dog Biscuit has a bad hip.", "I work night shifts as a nurse.", "My sister is getting married in June.")
 
 
@@ -54,6 +87,47 @@ async def test_two_backends_see_each_others_facts_and_forgetting_on_one_server(t
         assert await one.search(ada, "dog", 5) == []
         assert ada not in await one.people()
         assert await one.ids(ben) == {fact.id for fact in others}
+
+
+async def test_what_another_process_forgets_and_learns_while_an_index_is_built_again_is_heeded(
+    tmp_path: Path, server: str
+) -> None:
+    config = config_of(tmp_path, server)
+    async with Ledger.open(config) as ledger, Index.open(config, MadeUp()) as index:
+        person = (await ledger.users.create()).id
+        now = datetime.now(UTC)
+        gone, *_ = [await ledger.facts.add(person, NewFact(text, Kind.OTHER, 0.9, "edited", (), now)) for text in TEXTS]
+        reads: list[set[str]] = []
+
+        async def read() -> Sequence[Fact]:
+            facts = [fact async for fact in ledger.facts.all_active(person)]
+            if not reads:
+                words = [sys.executable, "-c", OTHER, str(tmp_path), server, person, gone.id]
+                other = await asyncio.create_subprocess_exec(*words, cwd=ROOT)
+                assert await other.wait() == 0
+            reads.append({fact.id for fact in facts})
+            return facts
+
+        await index.rebuild_from(person, read)
+        assert reads[0] - reads[-1] == {gone.id} and len(reads[-1] - reads[0]) == 1
+        assert await index.ids(person) == reads[-1]
+
+
+async def test_forgetting_one_fact_leaves_what_another_process_adds_meanwhile(tmp_path: Path, server: str) -> None:
+    person = new_id("per")
+    first, *others = facts_of(person)
+    embedder = MadeUp()
+    one_config, two_config = config_of(tmp_path / "one", server), config_of(tmp_path / "two", server)
+    async with Index.open(one_config, embedder) as one, Index.open(two_config, embedder) as two:
+        await one.add(first)
+
+        async def exchange_while_others_come(slot: Slot[Store]) -> None:
+            store = await slot.open()
+            await two.add_many(others)
+            await one._take_out(person, slot, store, [first.id])
+
+        await one._use(person, exchange_while_others_come)
+        assert await two.ids(person) == {fact.id for fact in others}
 
 
 async def test_installations_with_two_prefixes_do_not_see_each_other(tmp_path: Path, server: str) -> None:

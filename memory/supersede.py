@@ -78,7 +78,7 @@ async def _confirmed(ledger: Ledger, index: Neighbours, fact: Fact, proposed: Co
 
 async def _by_rules(ledger: Ledger, index: Neighbours, fact: Fact) -> list[Fact]:
     ended: dict[str, Fact] = {}
-    for stated in stated_changes(fact.text):
+    for stated in _stated(fact):
         near = await _near(ledger, index, fact, fact.text)
         if stated.change.probe:
             known = {old.id for old, _ in near}
@@ -89,6 +89,12 @@ async def _by_rules(ledger: Ledger, index: Neighbours, fact: Fact) -> list[Fact]
             ]
         ended.update({old.id: old for old in _ended(stated, near)})
     return list(ended.values())
+
+
+def _stated(fact: Fact) -> list[Stated]:
+    """Return the changes that a fact tells; what puts right ("actually") stands in the words it rests on alone."""
+    said = [one.quote for one in fact.evidence[-1:] if one.quote.endswith(fact.text)]
+    return stated_changes(said[0] if said else fact.text)
 
 
 def _ended(stated: Stated, near: Sequence[tuple[Fact, float]]) -> list[Fact]:

@@ -53,6 +53,8 @@ _INTRODUCTION = re.compile(
     r"([A-ZÀ-Þ][^\W\d_]+(?:[ '-][A-ZÀ-Þ][^\W\d_]+)?)[.!]*"
 )
 """What is written as a name, and is all that is said: who somebody is, or where they belong."""
+_CORRECTING = re.compile(r"\b(?:actually|in fact),?\s+$", re.IGNORECASE)
+"""Before a statement: it puts right what was said before. It is no part of the fact, and tells what the fact ends."""
 _NAMED = Rule(Kind.IDENTITY, _INTRODUCTION, 0.8)
 
 
@@ -202,7 +204,8 @@ def _is_passing(sentence: Sentence, rule: Rule) -> bool:
 
 
 def _fact(sentence: Sentence, rule: Rule, turn: Message) -> NewFact:
-    quote = turn.text[sentence.start : sentence.end]
+    correcting = _CORRECTING.search(turn.text[: sentence.start])
+    quote = turn.text[correcting.start() if correcting else sentence.start : sentence.end]
     return NewFact(
         text=sentence.text,
         kind=rule.kind,

@@ -65,6 +65,16 @@ async def test_a_changed_fact_ends_the_old_one_which_stays_as_history(ledger: Le
     assert len(await index.ids(person_id)) == 3
 
 
+async def test_what_is_said_to_put_right_what_was_said_ends_it_and_is_kept_in_plain_words(
+    ledger: Ledger, index: Index
+) -> None:
+    person_id = await tell(ledger, index, "I live in Rome.", "Actually, I live in Milan.", "I work at Siemens.")
+    assert await stand(ledger, person_id) == {"I live in Milan.", "I work at Siemens."}
+    assert (await fact_called(ledger, person_id, "Milan")).evidence[0].quote == "Actually, I live in Milan."
+    await tell(ledger, index, "I live in Rome.", person_id=person_id)
+    assert await stand(ledger, person_id) >= {"I live in Milan.", "I live in Rome."}, "nothing says which holds"
+
+
 async def test_both_statements_of_one_message_are_told_apart_by_their_order(ledger: Ledger, index: Index) -> None:
     person_id = await tell(ledger, index, "I am vegetarian. I work nights. I'm not vegetarian any more.")
     assert await stand(ledger, person_id) == {"I'm not vegetarian any more.", "I work nights."}

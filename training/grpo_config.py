@@ -108,4 +108,4 @@ def load_run(path: Path, kind: type[Config], like: str) -> Config:
     try:
         return kind.model_validate(loaded)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {complaints(error)}") from error
+        raise ConfigError(f"{path}: {complaints(error, kind)}") from error

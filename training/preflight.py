@@ -96,7 +96,14 @@ def _data(config: VerlConfig, data: Path, place: Place) -> Iterator[str]:
 
     longest, model = 0, str(config.get(place.model))
     batch = int(config.get("data.train_batch_size", 1024))
-    count = _tokens(model, config.get("data.apply_chat_template_kwargs") or {})
+    try:
+        count = _tokens(model, config.get("data.apply_chat_template_kwargs") or {})
+    except (OSError, ValueError) as error:
+        yield (
+            f"verl.{place.model}: the tokenizer of {model} cannot be read ({str(error).splitlines()[0]}); fetch it "
+            f"first (hf download {model}), or name its directory"
+        )
+        return
     for split in _SPLITS:
         rows = 0
         try:
@@ -230,7 +237,7 @@ def _memory(config: VerlConfig, place: Place, device: str, known_gib: float | No
     if gib is None:
         yield "no GPU was found: run where nvidia-smi shows one, name its memory as attune.gpu_gib, or set device: cpu"
         return
-    parameters = _parameters(Path(str(config.get(place.model))))
+    parameters = _parameters(_directory(str(config.get(place.model))))
     if parameters is None:
         return
     gpus = int(config.get("trainer.n_gpus_per_node", 1)) * int(config.get("trainer.nnodes", 1))
@@ -240,7 +247,7 @@ def _memory(config: VerlConfig, place: Place, device: str, known_gib: float | No
     needed = parameters * each / gpus / _GIB
     if needed > 0.95 * gib:
         yield (
-            f"the weights, gradients and optimizer take about {needed:.0f} GiB on each GPU and it has {gib:.0f}: "
+            f"the weights, gradients and optimizer take about {needed:.3g} GiB on each GPU and it has {gib:.3g}: "
             "use configs/grpo-lora-1gpu.yaml, more GPUs, or fsdp_config.optimizer_offload: true"
         )
 
@@ -253,6 +260,14 @@ def gpu_gib() -> float | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return min((float(line) / 1024 for line in said.split()), default=None)
+
+
+def _directory(model: str) -> Path:
+    """Return where a model lies: a directory, or where the hub's client keeps it."""
+    from huggingface_hub import try_to_load_from_cache
+
+    kept = None if Path(model).is_dir() else try_to_load_from_cache(model, "config.json")
+    return Path(kept).parent if isinstance(kept, str) else Path(model)
 
 
 def _parameters(model: Path) -> int | None:

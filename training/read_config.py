@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from training.errors import TrainingError
 
@@ -31,9 +34,29 @@ def read_config(path: Path, kind: type[Config], error: type[TrainingError], owne
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as cause:
         raise error(f"{path} is no {'JSON' if path.suffix == '.json' else 'TOML'}: {cause}") from cause
     except ValidationError as cause:
-        raise error(f"{path} is no {owner.split(' ', 1)[1]} configuration: {complaints(cause)}") from cause
+        raise error(f"{path} is no {owner.split(' ', 1)[1]} configuration: {complaints(cause, kind)}") from cause
 
 
-def complaints(error: ValidationError) -> str:
-    """Return what is wrong with each key, without the values."""
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+def complaints(error: ValidationError, kind: type[BaseModel]) -> str:
+    """Return what is wrong with each key, without the values; of an unknown one, which was meant."""
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {_complaint(one, kind)}" for one in error.errors())
+
+
+def _complaint(one: ErrorDetails, kind: type[BaseModel]) -> str:
+    if one["type"] != "extra_forbidden":
+        return one["msg"]
+    *parents, name = map(str, one["loc"])
+    known = list(_fields(kind, parents))
+    close = get_close_matches(name, known, n=1)
+    meant = f"{close[0]} was meant?" if close else f"known are {', '.join(known)}" if known else "remove it"
+    return f"no such key; {meant}"
+
+
+def _fields(kind: type[BaseModel], parents: Sequence[str]) -> Iterable[str]:
+    """Return the keys of the table at this place, nothing where it is no plain table."""
+    for parent in parents:
+        field = kind.model_fields.get(parent)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return ()
+        kind = field.annotation
+    return kind.model_fields

@@ -181,6 +181,12 @@ def test_prompts_that_do_not_fit_are_measured_and_never_cut(config: GrpoConfig, 
     assert "512 are allowed" in problem
 
 
+def test_a_model_without_a_tokenizer_is_said(config: GrpoConfig, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    bare = changed(config, "verl.actor_rollout_ref.model.path", str(tmp_path))
+    assert any("the tokenizer of" in problem and "hf download" in problem for problem in check(bare))
+
+
 def test_an_empty_split_is_said(config: GrpoConfig, tmp_path: Path) -> None:
     data = Path(shutil.copytree(config.attune.data, tmp_path / "copy"))
     pq.write_table(pq.read_table(path_of(data, "test")).slice(0, 0), path_of(data, "test"))
@@ -212,5 +218,5 @@ def test_the_command_names_the_data_the_reward_and_where_everything_goes(config:
 def test_an_unknown_key_of_ours_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("attune: {data: a, judge: b, out: c, devise: cpu}\nverl: {}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"run\.yaml: attune\.devise"):
+    with pytest.raises(ConfigError, match=r"run\.yaml: attune\.devise: no such key; device was meant\?"):
         load_grpo_config(path)

@@ -10,10 +10,12 @@ from assistant.shapes.admin import *
 from assistant.shapes.base import *
 from assistant.shapes.conversations import *
 from assistant.shapes.events import *
+from assistant.shapes.evidence import *
 from assistant.shapes.help import *
 from assistant.shapes.memories import *
 from assistant.shapes.models import *
 from assistant.shapes.persona import *
 from assistant.shapes.policies import *
 from assistant.shapes.portability import *
+from assistant.shapes.protocol import *
 from assistant.shapes.settings import *

@@ -83,6 +83,20 @@ async def correct(memory_id: str, body: wire.MemoryChange, runtime: Runtimes, pe
     return wire_memory(fact)
 
 
+@router.get("/{memory_id}/evidence")
+async def evidence(memory_id: str, runtime: Runtimes, person: PersonId) -> wire.EvidenceList:
+    """List the words that a memory rests on, with the messages and conversations they stand in, oldest first."""
+    fact = await runtime.ledger.facts.get(person, memory_id)
+    messages = [await runtime.ledger.messages.get(person, one.message_id) for one in fact.evidence]
+    data = [
+        wire.EvidenceSource(
+            message_id=said.id, conversation_id=said.conversation_id, quote=one.quote, said_at=said.created_at
+        )
+        for one, said in zip(fact.evidence, messages, strict=True)
+    ]
+    return wire.EvidenceList(data=sorted(data, key=lambda one: one.said_at))
+
+
 @router.post("/{memory_id}/confirm")
 async def confirm(memory_id: str, runtime: Runtimes, person: PersonId) -> wire.Memory:
     """Say that a memory is right: what was inferred counts in full from then on."""

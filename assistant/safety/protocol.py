@@ -81,6 +81,23 @@ def _variants(texts: Mapping[str, Any], screen: Screen) -> list[str]:
     return [*first, *texts["stay"]]
 
 
+def languages() -> list[str]:
+    """Return the languages of the fixed texts, which are those of the rules too."""
+    return sorted(_texts())
+
+
+def correction(reason: str, screen: Screen) -> str | None:
+    """Return what takes the place of a reply that failed its screen for `reason`, a code of `unsafe.toml`.
+
+    None where the crisis protocol's own reply belongs there: in a crisis, and after words that could do harm.
+    """
+    if screen.crisis:
+        return None
+    texts = _texts()
+    text: str | None = texts.get(screen.language, texts[_FALLBACK])["correction"].get(reason)
+    return text
+
+
 @cache
 def _texts() -> Mapping[str, Any]:
     return tomllib.loads(load(_PACKAGE, "replies.toml"))

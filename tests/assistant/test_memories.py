@@ -50,3 +50,21 @@ async def test_what_cannot_be_a_memory_is_refused(backend: Backend, body: dict[s
 
 def test_the_wire_knows_every_kind() -> None:
     assert set(wire.MemoryKind.__args__) == {kind.value for kind in Kind}  # type: ignore[attr-defined]
+
+
+async def test_evidence_says_where_the_words_of_a_memory_stand(backend: Backend) -> None:
+    conversation = await backend.conversation()
+    await backend.say(conversation, "My dog Biscuit has a bad hip.")
+    [memory] = await backend.memories()
+    [said, _] = await backend.messages(conversation)
+    found = (await backend.client.get(f"{PATH}/{memory['id']}/evidence")).json()["data"]
+    assert found == [
+        {
+            "message_id": said["id"],
+            "conversation_id": conversation,
+            "quote": memory["evidence"][0]["quote"],
+            "said_at": said["created_at"],
+        }
+    ]
+    by_hand = (await backend.client.post(PATH, json={"text": "I live in Bern."})).json()
+    assert (await backend.client.get(f"{PATH}/{by_hand['id']}/evidence")).json() == {"data": []}

@@ -25,7 +25,7 @@ from assistant.models.door import ChatMessage, Prompt, Sampling, Situation
 from assistant.prompt import compose, prompt_hash
 from assistant.reminder import LOOKBACK, due
 from assistant.rollout.answering import Answerer, Answering
-from assistant.safety.protocol import safe_reply, show_card
+from assistant.safety.protocol import correction, safe_reply, show_card
 from assistant.safety.resources import card
 from assistant.shown import context_used, error_body, wire_message
 from assistant.speech import Speech
@@ -207,9 +207,10 @@ class Chat:
                         yield text
 
     def _replacement(self, stored: Stored, speech: Speech, failure: ModelError | None) -> str | None:
-        """The fixed supportive text, where the model's words were unsafe or none came for a person in crisis."""
-        in_crisis = stored.screen.level in ("high", "imminent")
-        if speech.outcome == "unsafe" or (failure is not None and in_crisis):
+        """The fixed text, where the model's words were unsafe or none came for a person in crisis."""
+        if speech.outcome == "unsafe" and (text := correction(speech.reason, stored.screen)) is not None:
+            return text
+        if speech.outcome == "unsafe" or (failure is not None and stored.screen.crisis):
             said = [m.text for m in stored.history if m.role == "assistant"]
             return safe_reply(stored.screen, stored.settings.country, said=said)
         return None

@@ -132,9 +132,15 @@ ChatCompletionRequest.model_rebuild()
 
 
 def completion(
-    id: str, created: int, text: str, usage: dict[str, Any], metadata: dict[str, str], finish_reason: str
+    id: str,
+    created: int,
+    text: str,
+    usage: dict[str, Any],
+    metadata: dict[str, str],
+    finish_reason: str,
+    attune: dict[str, Any],
 ) -> dict[str, Any]:
-    """A whole answer."""
+    """A whole answer; `attune` is our own field, which OpenAI's clients pass on or leave alone."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
     return {
         "id": id,
@@ -144,10 +150,18 @@ def completion(
         "choices": [choice],
         "usage": usage,
         "metadata": metadata,
+        "attune": attune,
     }
 
 
-def chunk(id: str, created: int, delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
-    """A piece of a streamed answer."""
+def chunk(
+    id: str,
+    created: int,
+    delta: dict[str, str],
+    finish_reason: str | None = None,
+    attune: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A piece of a streamed answer; the first and the last carry `attune`."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return {"id": id, "object": "chat.completion.chunk", "created": created, "model": "attune", "choices": [choice]}
+    piece = {"id": id, "object": "chat.completion.chunk", "created": created, "model": "attune", "choices": [choice]}
+    return piece if attune is None else {**piece, "attune": attune}

@@ -38,6 +38,9 @@ def reply(situation: Situation, seed: int) -> str:
         found = Screen(plan.level if plan.level != "none" else "high", plan.crisis_categories, (), plan.language)
         return safe_reply(found, said=situation.previous_replies)
     speaker = _Speaker(situation, seed)
+    asked = next((row for row in _asked_who() if row.pattern.search(situation.message[:_READ_CHARS])), None)
+    if asked is not None:
+        return speaker.truthfully(asked)
     if plan.language in _lines()["language"]:
         return speaker.in_language(plan.language)
     intent = next((row.name for row in _intents() if row.pattern.search(situation.message[:_READ_CHARS])), None)
@@ -61,6 +64,15 @@ def _quietly(text: str, plan: SupportPlan) -> str:
 class _Intent:
     name: str
     pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedWho:
+    """How one language asks who answers, and what is said to that."""
+
+    language: str
+    pattern: re.Pattern[str]
+    say: tuple[str, ...]
 
 
 class _Speaker:
@@ -113,6 +125,10 @@ class _Speaker:
         lines = _lines()["language"][language]
         said = self._pick(lines["say"], f"language.{language}")
         return self.joined(said, *(lines["fact"].replace("{fact}", fact) for fact in self._facts[:2]))
+
+    def truthfully(self, asked: _AskedWho) -> str:
+        """That nobody human answers, in the language it was asked in."""
+        return self._pick(asked.say, f"asked_who.{asked.language}")
 
     def joined(self, *parts: str) -> str:
         """The parts that say something, as one text."""
@@ -242,3 +258,11 @@ def _feelings() -> tuple[tuple[str, re.Pattern[str]], ...]:
 @cache
 def _intents() -> tuple[_Intent, ...]:
     return tuple(_Intent(row["name"], re.compile(row["pattern"], re.IGNORECASE)) for row in _lines()["intent"])
+
+
+@cache
+def _asked_who() -> tuple[_AskedWho, ...]:
+    return tuple(
+        _AskedWho(row["language"], re.compile(row["pattern"], re.IGNORECASE), tuple(row["say"]))
+        for row in _lines()["asked_who"]
+    )

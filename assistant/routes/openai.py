@@ -21,10 +21,10 @@ from assistant.auth import Identified, Runtimes, identify, person_for
 from assistant.erasing import forget
 from assistant.errors import InvalidRequestError, ModelNotFoundError
 from assistant.models.door import Sampling
+from assistant.openai_told import Told
 from assistant.openai_wire import ChatCompletionRequest, ChatMessage, chunk, completion, refuse_unsupported
 from assistant.routes.chat import IdempotencyKey, by_header, server_timing, whole_reply
 from assistant.runtime import Runtime
-from assistant.safety.resources import card_text
 from assistant.safety.screen import Screen, screen
 from assistant.submission import Submission
 from assistant.submit import admit, content_key, found_again, submit
@@ -69,12 +69,15 @@ async def chat_completions(
         pieces = _stream(runtime, turn, created, usage, opened)
         return StreamingResponse(pieces, media_type="text/event-stream", headers={**sse.HEADERS, **left})
     reply = await whole_reply(turn)
-    await opened.end(runtime, reply.message)
-    metadata = {"conversation_id": reply.message.conversation_id, "policy_version": reply.policy_version}
-    text = reply.message.text
-    if reply.safety is not None and reply.safety.resources is not None:
-        text = f"{text}\n\n{card_text(reply.safety.resources)}"
-    answer = completion(reply.message.id, created, text, _usage(reply.usage), metadata, reply.finish_reason)
+    told = Told()
+    async for _, event in turn.follow():
+        told.take(event)
+    text = f"{reply.message.text}{told.resources}"
+    await opened.end(runtime, reply.message, text)
+    metadata = {"conversation_id": told.conversation_id, "policy_version": reply.policy_version}
+    answer = completion(
+        reply.message.id, created, text, _usage(reply.usage), metadata, reply.finish_reason, told.field()
+    )
     return JSONResponse(answer, headers={**left, "server-timing": server_timing(reply)})
 
 
@@ -93,13 +96,13 @@ class _Thread:
         *earlier, newest = [text for role, text in self._turns if role == "user"]
         return screen(newest, earlier[-4:])
 
-    async def end(self, runtime: Runtime, reply: wire.Message) -> None:
-        """Note what the client will send back next time; of a turn that is not stored, delete everything."""
+    async def end(self, runtime: Runtime, reply: wire.Message, sent: str) -> None:
+        """Note what the client will send back next time, `sent`; of a turn that is not stored, delete everything."""
         if not self._store:
             with suppress(NotFoundError):  # the same request, sent again, may have been answered before
                 await forget(runtime, self.person_id, Target("conversation", (reply.conversation_id,)))
             return
-        after = content_key(*(part for turn in [*self._turns, ("assistant", reply.text)] for part in turn))
+        after = content_key(*(part for turn in [*self._turns, ("assistant", sent)] for part in turn))
         await runtime.ledger.conversations.set_thread(self.person_id, reply.conversation_id, after)
 
 
@@ -166,29 +169,50 @@ def _unstored(conversation: Conversation, sent: ChatMessage) -> Message:
 async def _stream(
     runtime: Runtime, turn: Turn, created: int, include_usage: bool, thread: _Thread
 ) -> AsyncIterator[str]:
-    """The turn as chunks; crisis resources follow the reply, an error becomes a frame of its own, then the end."""
-    id, usage, resources, finish_reason = turn.id, wire.Usage(), "", "stop"
-    yield _data(chunk(id, created, {"role": "assistant", "content": ""}))
+    """The turn as chunks: what is known of it first, its words, what is taken back or added, and the end.
+
+    Nothing can be unsaid on this protocol: of a reply that failed its screen, the replacement follows the words, and
+    `finish_reason` is `content_filter`. An error becomes a frame of its own, and ends the stream.
+    """
+    told, sent, usage, finish_reason = Told(), "", wire.Usage(), "stop"
+    started = False
+
+    def piece(delta: dict[str, str], reason: str | None = None, *, telling: bool = False) -> str:
+        return _data(chunk(turn.id, created, delta, reason, told.field() if telling else None))
+
     async for item in sse.with_pings(turn.follow(), runtime.config.server.ping_s):
-        event = None if item is None else item[1]
-        if event is None:
+        if item is None:
             yield ": ping\n\n"
-        elif isinstance(event, wire.Delta):
-            yield _data(chunk(id, created, {"content": event.text}))
-        elif isinstance(event, wire.Safety) and event.resources is not None:
-            resources = f"\n\n{card_text(event.resources)}"
-        elif isinstance(event, wire.MessageCompleted):
-            usage, finish_reason = event.usage, event.finish_reason
-            await thread.end(runtime, event.message)
-        elif isinstance(event, wire.StreamError):
+            continue
+        event = item[1]
+        told.take(event)
+        if isinstance(event, wire.StreamError):
             yield _data({"error": event.error.model_dump()})
             return
-    if resources:
-        yield _data(chunk(id, created, {"content": resources}))
-    yield _data(chunk(id, created, {}, finish_reason))
+        if not started and isinstance(event, wire.Delta | wire.MessageCompleted):
+            started = True
+            yield piece({"role": "assistant", "content": ""}, telling=True)
+        more = _more(event)
+        if more:
+            sent += more
+            yield piece({"content": more})
+        if isinstance(event, wire.MessageCompleted):
+            usage, finish_reason = event.usage, "content_filter" if told.retracted else event.finish_reason
+            sent += told.resources
+            await thread.end(runtime, event.message, sent)
+    if told.resources:
+        yield piece({"content": told.resources})
+    yield piece({}, finish_reason, telling=True)
     if include_usage:
-        yield _data({**chunk(id, created, {}), "choices": [], "usage": _usage(usage)})
+        yield _data({**chunk(turn.id, created, {}), "choices": [], "usage": _usage(usage)})
     yield "data: [DONE]\n\n"
+
+
+def _more(event: wire.Event) -> str:
+    """The words that an event adds to the reply."""
+    if isinstance(event, wire.MessageRetracted):
+        return f"\n\n{event.replacement}"
+    return event.text if isinstance(event, wire.Delta) else ""
 
 
 def _usage(usage: wire.Usage) -> dict[str, int]:

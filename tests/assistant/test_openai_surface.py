@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -167,6 +168,46 @@ async def test_crisis_resources_reach_people_who_use_an_openai_client(client: op
             whole = await client.chat.completions.create(model="attune", messages=[{"role": "user", "content": said}])
             text = str(whole.choices[0].message.content)
         assert "findahelpline.com" in text
+
+
+def attune(answer: openai.BaseModel) -> dict[str, Any]:
+    """Our own field of an answer or of a piece of one."""
+    return dict((answer.model_extra or {})["attune"])
+
+
+async def test_what_a_person_must_know_comes_beside_the_words(client: openai.AsyncOpenAI) -> None:
+    asked: Any = [{"role": "user", "content": "hello"}]
+    whole = await client.chat.completions.create(model="attune", messages=asked)
+    told = attune(whole)
+    assert [notice["code"] for notice in told["notices"]] == ["ai"]
+    assert (told["safety"]["level"], told["safety"]["resources"], told["retracted"]) == ("none", None, None)
+    assert told["message_id"] == whole.id and told["policy_version"] and told["conversation_id"]
+    goes_on = [*asked, {"role": "assistant", "content": "I hear you."}, {"role": "user", "content": "again"}]
+    later = attune(await client.chat.completions.create(model="attune", messages=goes_on))
+    assert (later["notices"], later["conversation_id"]) == ([], told["conversation_id"])
+
+
+async def test_a_stream_tells_it_in_its_first_piece_and_completely_in_its_last(client: openai.AsyncOpenAI) -> None:
+    said = "I want to kill myself tonight, I have the pills here"
+    stream = await client.chat.completions.create(
+        model="attune", messages=[{"role": "user", "content": said}], stream=True
+    )
+    first, *_, last = [chunk async for chunk in stream]
+    assert [notice["code"] for notice in attune(first)["notices"]] == ["ai"]
+    for told in (attune(first), attune(last)):
+        assert told["safety"]["level"] == "imminent"
+        assert "findahelpline.com" in told["safety"]["resources"]["message"]
+    assert attune(first)["message_id"] is None and attune(last)["message_id"].startswith("msg")
+
+
+async def test_a_client_that_sends_the_crisis_lines_back_goes_on_in_the_same_conversation(
+    client: openai.AsyncOpenAI, backend: Backend
+) -> None:
+    history: list[Any] = [{"role": "user", "content": "I want to kill myself tonight, I have the pills here"}]
+    answer = await client.chat.completions.create(model="attune", messages=history)
+    history += [{"role": "assistant", "content": answer.choices[0].message.content}]
+    await client.chat.completions.create(model="attune", messages=[*history, {"role": "user", "content": "still here"}])
+    [_] = (await backend.client.get("/v1/conversations")).json()["data"]
 
 
 REFUSED: list[dict[str, object]] = [

@@ -17,7 +17,7 @@ OTHER := not vllm and not verl and not loop and not postgres and not cluster and
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup chat serve setup-dev test check format setup-serve test-vllm test-postgres test-loop setup-train prove-verl prove-learning lock clean
+.PHONY: help setup chat serve setup-dev test check format setup-serve test-vllm test-postgres test-loop setup-train test-verl prove-verl prove-learning lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +67,9 @@ bench: setup-dev ## Measure what Attune costs in time and memory; on a machine t
 	@$(CORE)/bin/python -m tests.benchmarks.performance $(ARGS)
 
 setup-train: $(TRAIN)/.setup-$(VARIANT) ## Install verl into .venv-train (VARIANT=cpu or gpu)
+
+test-verl: setup-dev $(TRAIN)/.setup-cpu ## Test training with the real verl on the CPU: GRPO, its judge, SFT, killed and resumed
+	@$(CORE)/bin/pytest -m verl tests/verl $(ARGS)
 
 prove-verl: setup $(SERVE)/.setup-cpu $(TRAIN)/.setup-cpu ## Train two steps with the real verl on the CPU, serve, chat
 	@$(CORE)/bin/python -m training.prove

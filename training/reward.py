@@ -31,7 +31,7 @@ from training.peregrm.style import style
 from training.peregrm.verdict import Unscored, Verdict
 from training.timeline import Judged, note
 
-STEP = "global_steps"
+STEP = "training_step"
 """The key of `extra_info` that `training.verl_manager` puts the training step under; it decides the rulers."""
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,9 @@ from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManage
 
 from training.reward import STEP
 
+_VERLS_STEP = "global_steps"
+"""Among a rollout's fields the training step; in `extra_info` verl means by it the version of the weights."""
+
 
 class StepRewardManager(NaiveRewardManager):  # type: ignore[misc]
     """The stock manager, which also says at which step a rollout was made."""
@@ -21,8 +24,7 @@ class StepRewardManager(NaiveRewardManager):  # type: ignore[misc]
     async def run_single(self, data: Any) -> Any:
         """Judge one rollout; see the stock manager."""
         fields = data.non_tensor_batch
-        if STEP in fields:
-            for extra_info, step in zip(fields["extra_info"], fields[STEP], strict=True):
-                # verl says which weights wrote the rollout: those after step n are trained on in step n + 1.
-                extra_info[STEP] = int(step) + 1
+        if _VERLS_STEP in fields:
+            for extra_info, step in zip(fields["extra_info"], fields[_VERLS_STEP], strict=True):
+                extra_info[STEP] = int(step)
         return await super().run_single(data)

@@ -143,6 +143,8 @@ def _print_all(config: ConfigFile, user: str | None, query: dict[str, str], as_j
         return
     for memory in memories:
         _print(memory, as_json=False)
+    if not memories:
+        typer.echo("nothing of that is remembered", err=True)
 
 
 def _print(memory: dict[str, Any], as_json: bool) -> None:

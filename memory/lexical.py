@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 _WORD = re.compile(r"\w+")
@@ -61,6 +61,7 @@ def _pairs(run: str) -> list[str]:
     return [pair for pair in pairs if not (_EMPTY_CHARACTERS & set(pair)) and not _HIRAGANA.search(pair)]
 
 
+@lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
     """Drop the plural of Latin scripts, so that `dogs` is `dog`."""
     if len(word) < 4 or not word.isascii() or word.endswith("ss"):

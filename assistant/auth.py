@@ -11,6 +11,8 @@ from assistant.errors import AuthenticationError, BadRequestError, PermissionDen
 from assistant.runtime import Runtime
 from memory.ledger.keys import KeyRecord
 
+_KEYS = "'attune keys create' makes one, and the local owner's lies in owner.key in the data directory"
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -43,10 +45,10 @@ async def identify(request: Request) -> Identity:
     """
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise AuthenticationError("no API key: send the header 'Authorization: Bearer <key>'")
+        raise AuthenticationError(f"no API key: send the header 'Authorization: Bearer <key>'; {_KEYS}")
     key = await runtime_of(request).ledger.keys.verify(secret.strip())
     if key is None:
-        raise AuthenticationError("this API key is unknown or revoked")
+        raise AuthenticationError(f"this API key is unknown or revoked; {_KEYS}")
     return Identity(key)
 
 
@@ -72,7 +74,9 @@ async def person_for(runtime: Runtime, identity: Identity, named: str | None) ->
         return identity.key.person_id
     if identity.acts_as:
         raise BadRequestError("name the person with X-User-Id, safety_identifier or user", param="user")
-    raise PermissionDeniedError("this key belongs to no person and may not act as one (scope act_as)")
+    raise PermissionDeniedError(
+        "this key belongs to no person and may act as none: 'attune keys create --kind app --act-as' makes one that may"
+    )
 
 
 async def current_person(request: Request, runtime: Runtimes, identity: Identified) -> str:
@@ -83,7 +87,7 @@ async def current_person(request: Request, runtime: Runtimes, identity: Identifi
 async def require_admin(identity: Identified) -> Identity:
     """Let only admin and owner keys pass."""
     if not identity.admin:
-        raise PermissionDeniedError("this needs an admin key")
+        raise PermissionDeniedError("this needs an admin key: 'attune keys create --kind admin' makes one")
     return identity
 
 

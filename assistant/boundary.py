@@ -71,6 +71,10 @@ class Boundary:
 
         try:
             await self._limited(scope, receive, send_marked)
+        except Exception as error:
+            if status:  # what was begun can only be cut off
+                raise
+            await (await _unexpected(Request(scope), error))(scope, receive, send_marked)
         finally:
             logs.ACCESS.info("served", extra=_served(scope, status, (perf_counter() - started) * 1000))
             logs.request_id.reset(token)
@@ -80,7 +84,9 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         if sum(len(name) + len(value) for name, value in scope["headers"]) > self._max_headers:
-            too_large = HeadersTooLargeError(f"the request's headers are over {self._max_headers} bytes")
+            too_large = HeadersTooLargeError(
+                f"the request's headers are over {self._max_headers} bytes: send fewer or shorter ones"
+            )
             await respond(Request(scope), too_large)(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
@@ -98,13 +104,13 @@ class Boundary:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max:
-                raise HTTPException(413, f"the body is over {self._max} bytes")
+                raise HTTPException(413, f"the body is over {self._max} bytes: send less at once")
             return message
 
         return receive_counted
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = TooLargeError(f"the request body is over {self._max} bytes")
+        error = TooLargeError(f"the request body is over {self._max} bytes: send less at once")
         await respond(Request(scope), error)(scope, receive, send)
 
 
@@ -162,7 +168,7 @@ async def _attune(request: Request, error: Exception) -> JSONResponse:
 
 async def _memory(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, memory_errors.NotFoundError):
-        return respond(request, NotFoundError(str(error)))
+        return respond(request, NotFoundError(f"{error}: it does not exist, was deleted, or belongs to somebody else"))
     if isinstance(error, memory_errors.ConflictError):
         return respond(request, ConflictError(str(error)))
     if isinstance(error, UnstorableError):
@@ -182,17 +188,34 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or None
     if first["type"] == "json_invalid":
         return respond(request, BadRequestError("the body is not valid JSON"))
-    return respond(request, InvalidRequestError(f"{where or 'body'}: {first['msg']}", param=where))
+    said = _PLAINLY.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    return respond(request, InvalidRequestError(f"{where or 'body'}: {said}", param=where))
 
 
-_PLAIN = {400: BadRequestError, 404: NotFoundError, 413: TooLargeError}
+_PLAINLY = {
+    "extra_forbidden": "there is no such field; /docs lists those there are",
+    "model_attributes_type": "must be a JSON object, sent with 'Content-Type: application/json'",
+}
+"""Words for what pydantic says in its own terms, by its type of error."""
+_REPAIRS = {
+    400: "the body cannot be read: send JSON in UTF-8",
+    404: "there is no such endpoint; /docs lists those there are",
+}
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path}: {error.detail}"
+    allowed = (error.headers or {}).get("allow") or (error.headers or {}).get("Allow")
+    said = f"allowed here: {allowed}" if allowed else _REPAIRS.get(error.status_code, error.detail)
+    message = f"{request.method} {request.url.path}: {said}"
     known = _PLAIN.get(error.status_code)
-    return respond(request, known(message) if known else ProtocolError(error.status_code, message))
+    answer = respond(request, known(message) if known else ProtocolError(error.status_code, message))
+    if allowed:
+        answer.headers["allow"] = allowed
+    return answer
+
+
+_PLAIN = {400: BadRequestError, 404: NotFoundError, 413: TooLargeError}
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

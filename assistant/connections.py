@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -85,13 +86,21 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer what is no HTTP, or has too long headers, with the envelope that every error has."""
         limit = self.config.h11_max_incomplete_event_size
+        request_id = f"req_{uuid4().hex}"
         error = wire.ErrorBody(
             message=f"this is not HTTP/1.1, or its first line and headers are over {limit} bytes",
             type="invalid_request_error",
             code="bad_request",
+            request_id=request_id,
         )
         body = wire.ErrorEnvelope(error=error).model_dump_json().encode()
-        headers = [("content-type", "application/json"), ("connection", "close"), ("content-length", str(len(body)))]
+        headers = [
+            ("content-type", "application/json"),
+            ("connection", "close"),
+            ("content-length", str(len(body))),
+            ("x-request-id", request_id),
+            ("server-timing", "total;dur=0.0"),
+        ]
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
             h11.Data(data=body),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assistant import wire
-from assistant.errors import ModelError
+from assistant.errors import ModelError, StorageUnavailableError
 from assistant.support import SupportPlan
 from memory.types import Message, Persona, Recollection
 
@@ -29,6 +29,16 @@ def error_body(error: ModelError) -> wire.ErrorBody:
         type=error.type,
         code=error.code,
         retry_after=error.retry_after,
+    )
+
+
+def storage_failed() -> wire.ErrorBody:
+    """That a reply could not be kept, as an event; the person's message was stored before, so trying again is safe."""
+    return wire.ErrorBody(
+        message="the storage could not be used just now, so the reply is not kept. Your message is; you can ask again.",
+        type=StorageUnavailableError.type,
+        code=StorageUnavailableError.code,
+        retry_after=1,
     )
 
 

@@ -61,7 +61,9 @@ async def submit(runtime: Runtime, submission: Submission, key: str | None = Non
         RateLimitedError: the person sends too much.
     """
     if len(submission.text.encode()) > wire.MAX_MESSAGE_BYTES:
-        raise TooLargeError(f"a message may have {wire.MAX_MESSAGE_BYTES} bytes at most", param="content")
+        raise TooLargeError(
+            f"a message may have {wire.MAX_MESSAGE_BYTES} bytes at most: send it in parts", param="content"
+        )
     conversation_id = submission.conversation.id
     if key is None:
         place = "root" if submission.as_root else submission.parent_id or ""

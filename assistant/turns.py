@@ -12,7 +12,9 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from weakref import WeakValueDictionary
 
-from assistant.wire import Event
+from assistant.shown import storage_failed
+from assistant.wire import Event, StreamError
+from memory.errors import MemoryLayerError
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ class Turn:
         self._grace_s = disconnect_grace_s
         self._goodbye: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
+        self._unkept = False
+        """Whether the storage failed, so that nothing of the reply is kept."""
         self._task = asyncio.create_task(self._run(), name=f"turn {id}")
 
     @property
@@ -58,7 +62,8 @@ class Turn:
     def failed(self) -> bool:
         """Whether the turn broke, or ended in an error without a word of reply, so that trying again is right."""
         kinds = [event.type for event in self._events]
-        return self.done and (self._error is not None or ("error" in kinds and "delta" not in kinds))
+        broke = self._error is not None or self._unkept
+        return self.done and (broke or ("error" in kinds and "delta" not in kinds))
 
     async def follow(self, after: int = 0) -> AsyncIterator[tuple[int, Event]]:
         """Yield the events after number `after`, waiting for those to come, until the turn ends.
@@ -91,6 +96,10 @@ class Turn:
             async for event in self.produce(self.id, self.stop):
                 self._events.append(event)
                 self._signal()
+        except MemoryLayerError:
+            self._unkept = True
+            self._events.append(StreamError(error=storage_failed()))
+            log.exception("the storage failed in a turn", extra={"turn": self.id})
         except Exception as error:
             self._error = error
             log.exception("turn failed", extra={"turn": self.id})

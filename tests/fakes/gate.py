@@ -17,6 +17,11 @@ class Gate:
         """Let the script go on, now and every later time."""
         self._opened.set()
 
+    @property
+    def opened(self) -> bool:
+        """Whether the script may go on."""
+        return self._opened.is_set()
+
     async def passing(self) -> None:
         """Wait until the gate is open."""
         self.reached.set()

@@ -45,7 +45,10 @@ def history(names: Iterable[str]) -> bytes:
 
 
 def write(directory: Path, server: str, train: dict[str, Any], policies: str, **rollout: Any) -> Path:
-    """Write every file of a road whose models are at `server` and whose policies at `policies`; return the road's."""
+    """Write every file of a road whose models are at `server` and whose policies at `policies`; return the road's.
+
+    `rollout` is what else stands in that table; it may name other `servers`.
+    """
     endpoint = f'base_url = "{server}"\nmodel = "scripted"\nretries = 0\n'
     files = {
         "dataset.toml": f'out = "unused"\n[sources]\nledger = true\n[builder]\n{endpoint}[stages]\nsituations = 1\n'
@@ -63,8 +66,8 @@ def write(directory: Path, server: str, train: dict[str, Any], policies: str, **
         "retrain.toml": f'work = "{directory / "work"}"\nattune = "{directory / "attune.toml"}"\n'
         f'data = "{directory / "dataset.toml"}"\njudge = "{directory / "judge.toml"}"\n'
         f'train = "{directory / "train.yaml"}"\nevaluate = "{directory / "evaluate.toml"}"\n'
-        f'[rollout]\nservers = ["{policies}"]\n'
-        + "".join(f"{name} = {json.dumps(value)}\n" for name, value in rollout.items()),
+        "[rollout]\n"
+        + "".join(f"{name} = {json.dumps(value)}\n" for name, value in {"servers": [policies], **rollout}.items()),
     }
     files["attune.toml"] = (
         f'home = "{directory / "home"}"\ndiscover = false\n[reflect]\nengine = "builtin"\n'

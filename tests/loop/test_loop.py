@@ -78,6 +78,8 @@ def training(model: Path, ray: Path) -> dict[str, Any]:
     # A larger step could make a random model say nothing visible when nothing is left to chance.
     actor["actor"]["optim"] = {"lr": 1.0e-5}
     actor["rollout"]["load_format"] = "safetensors"
+    # A random model's replies are all as long as they may be: so many at once, that some are judged while others wait.
+    actor["rollout"]["max_num_seqs"] = 2
     run["verl"]["data"]["max_prompt_length"] = 3072
     run["verl"]["trainer"] |= {"total_training_steps": STEPS, "save_freq": STEPS}
     run["verl"]["ray_kwargs"] = {"ray_init": {"_temp_dir": str(ray)}}
@@ -155,6 +157,7 @@ def trained(work: Path, people: int) -> tuple[str, Path]:
     assert moved(out) > 0
     judged = overlaps(read_timeline(run / TIMELINE))
     assert [(one.step, one.rollouts) for one in judged] == [(1, ROLLOUTS), (STEPS, ROLLOUTS)]
+    assert all(one.hidden > 0 for one in judged), "rollouts are judged while others are written"
     print((run / "cost.md").read_text(encoding="utf-8"))  # noqa: T201
     assert (run / "timeline.png").is_file()
     return str(journal["register"]["outputs"]["version"]), out

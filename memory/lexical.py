@@ -33,11 +33,12 @@ def _stopwords() -> frozenset[str]:
 
 def content_words(text: str) -> list[str]:
     """Return the different words of `text` that carry meaning, as written but for case, in order."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    folded = _ELISION.sub(" ", _CLITIC.sub(" ", folded))
-    words: list[str] = []
-    for word in _WORD.findall(folded):
-        words += _pairs(word) if _UNSPACED.search(word) else [word]
+    folded = (text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
+    if "'" in folded or "’" in folded:
+        folded = _ELISION.sub(" ", _CLITIC.sub(" ", folded))
+    words = _WORD.findall(folded)
+    if not folded.isascii() and _UNSPACED.search(folded):
+        words = [part for word in words for part in (_pairs(word) if _UNSPACED.search(word) else [word])]
     empty = _stopwords()
     return [word for word in dict.fromkeys(words) if word not in empty and (len(word) > 1 or not word.isascii())]
 

@@ -14,13 +14,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from memory.asked import as_answered
 from memory.config import RecallConfig
-from memory.embedder import Embedder, Vectors
+from memory.embedder import Vectors
 from memory.lexical import content_words, shared
 from memory.tokens import estimate_tokens
 from memory.types import Fact, RecalledFact
@@ -50,6 +51,20 @@ _UNCONFIRMED = 0.8
 """What an inferred fact's rank counts until the person confirms it."""
 
 
+class Reader(Protocol):
+    """What reads texts: the embedder, or what stands before it."""
+
+    @property
+    def everyday(self) -> Vectors:
+        """The vectors of everyday requests."""
+
+    async def embed(self, texts: Sequence[str], *, together: bool = False) -> Vectors:
+        """Return one unit vector per text."""
+
+    def familiarity(self, text: str) -> float:
+        """Return the share of the words that are known whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A fact near a message, with what it says."""
@@ -72,7 +87,7 @@ class Scored:
 async def score(
     message: str,
     near: Callable[[Vectors], Awaitable[Sequence[Candidate]]],
-    embedder: Embedder,
+    embedder: Reader,
     config: RecallConfig,
 ) -> list[Scored]:
     """Return the facts that belong to `message`, those that rank highest first; `near` gives the `CANDIDATES` nearest.

@@ -15,6 +15,7 @@ from pathlib import Path
 from assistant.models.door import ChatMessage
 from memory.config import RecallConfig
 from memory.embedder import Embedder
+from memory.selection import Reader
 from memory.template import fill, load
 from training.caller import Caller
 from training.calls import Answer, Call, CallError
@@ -27,6 +28,7 @@ from training.peregrm.fence import line
 from training.personaemp.drops import DroppedError
 from training.personaemp.record import RecordMemory, Turn
 from training.personaemp.serving import PromptConfig, Prompter
+from training.personaemp.vectors import SharedVectors
 
 _ALL = -1.0
 """The memories of an example were chosen when it was built; none of them is held to be off the point again."""
@@ -49,7 +51,7 @@ class Answered:
 class Policy:
     """One configured policy over one split."""
 
-    def __init__(self, config: PolicyConfig, caller: Caller, embedder: Embedder, seed: int) -> None:
+    def __init__(self, config: PolicyConfig, caller: Caller, embedder: Reader, seed: int) -> None:
         self._config = config
         self._caller = caller
         self._seed = seed
@@ -134,9 +136,9 @@ async def answers(
     """
     donors = mismatched(examples, seed) if config.memories == "mismatched" else list(examples)
     finished = 0
-    async with Caller.open(config.endpoint, cache) as caller:
+    async with Caller.open(config.endpoint, cache) as caller, SharedVectors.open(embedder) as vectors:
         await caller.check()
-        policy = Policy(config, caller, embedder, seed)
+        policy = Policy(config, caller, vectors, seed)
 
         async def one(example: Example, donor: Example) -> Answered:
             nonlocal finished

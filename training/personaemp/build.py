@@ -32,6 +32,7 @@ from training.personaemp.pipeline import STAGES, Pipeline
 from training.personaemp.record import Record, Skipped
 from training.personaemp.sources.sources import Sources
 from training.personaemp.split import SplitRule, people_needed
+from training.personaemp.vectors import SharedVectors
 
 _RECORDS_PER_CALL = 2
 """So many records are under way for each call that may be, so that stages of different records fill the places."""
@@ -121,11 +122,12 @@ async def build(
         own = embedder or Embedder(EmbedderConfig(), config.work_dir)
         try:
             own.start()
-            pipeline = Pipeline(caller, own, config.prompt, config.stages, drops)
             sources = Sources(config.sources, identity, ledger)
             progress = Progress(total if limit is None else limit, config.builder, caller.accounts, drops)
             stream = _first(sources.records(), limit, skipped)
-            await _take_all(stream, pipeline, caller, collector, config, progress, show)
+            async with SharedVectors.open(own) as vectors:
+                pipeline = Pipeline(caller, vectors, config.prompt, config.stages, drops)
+                await _take_all(stream, pipeline, caller, collector, config, progress, show)
         finally:
             if embedder is None:
                 own.close()

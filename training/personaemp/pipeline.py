@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from memory.embedder import Embedder
+from memory.selection import Reader
 from training.caller import Caller
 from training.calls import CallError
 from training.example import Category, Example, Level, Memory, PromptMessage, Trait
@@ -58,7 +58,7 @@ class Pipeline:
     """The stages and what they share; holds nothing of any person."""
 
     def __init__(
-        self, caller: Caller, embedder: Embedder, prompts: PromptConfig, stages: StagesConfig, drops: Drops
+        self, caller: Caller, embedder: Reader, prompts: PromptConfig, stages: StagesConfig, drops: Drops
     ) -> None:
         self.drops = drops
         self.agreement = Agreement()
@@ -67,8 +67,7 @@ class Pipeline:
         self.memories_left_out = 0
         """Memories that they lost."""
         self._caller = caller
-        self._embedder = embedder
-        self._prompts = prompts
+        self._prompter = Prompter(embedder, prompts)
         self._stages = stages
 
     async def examples(self, record: Record) -> list[Example]:
@@ -110,7 +109,6 @@ class _Person:
         self._record = record
         self._portrait = portrait
         self._traits = traits
-        self._prompter = Prompter(whole._embedder, whole._prompts)
         # The portrait rests on all of these, and every example shows it to the judge.
         known = [id for memory in record.known() for id in _ids(memory)]
         self._sources = [*known, *(turn.id for turn in record.turns[-TURNS:])]
@@ -171,7 +169,7 @@ class _Person:
         self, message: str, memories: Sequence[RecordMemory], history: Sequence[Turn] = (), *, traits: bool = True
     ) -> Prompted:
         believed = self._record.traits if traits else {}
-        prompted = await self._prompter.prompt(message, memories, history, believed)
+        prompted = await self._whole._prompter.prompt(message, memories, history, believed)
         if prompted.left_out:
             self._whole.shortened += 1
             self._whole.memories_left_out += prompted.left_out

@@ -22,8 +22,8 @@ from assistant.safety.screen import CONTEXT_MESSAGES, screen
 from assistant.support import may_elicit, plan
 from memory.asked import asks_what_is_remembered
 from memory.config import RecallConfig
-from memory.embedder import Embedder, Vectors
-from memory.selection import CANDIDATES, Candidate, choose, fitting, score
+from memory.embedder import Vectors
+from memory.selection import CANDIDATES, Candidate, Reader, choose, fitting, score
 from memory.tokens import estimate_tokens
 from memory.types import Evidence, Fact, Kind, Message, Persona, TraitEstimate
 from memory.types import Trait as MemoryTrait
@@ -67,13 +67,11 @@ class Prompted:
 
 
 class Prompter:
-    """Makes the prompts of one person; their memories are embedded once."""
+    """Makes prompts; holds nothing of any person."""
 
-    def __init__(self, embedder: Embedder, config: PromptConfig) -> None:
+    def __init__(self, embedder: Reader, config: PromptConfig) -> None:
         self._embedder = embedder
         self._config = config
-        self._vectors: dict[str, Vectors] = {}
-        self._embedding = asyncio.Lock()
 
     async def prompt(
         self,
@@ -129,7 +127,7 @@ class Prompter:
         if asks_what_is_remembered(message):
             newest = sorted(facts.values(), key=lambda fact: fact.valid_from, reverse=True)[: recall.limit]
             return [known[found.fact.id] for found in fitting(newest, frozenset(), recall.token_budget)]
-        vectors = await self._embedded(memories)
+        vectors = await self._embedder.embed([one.text for one in memories])
 
         async def near(vector: Vectors) -> list[Candidate]:
             cosines = vectors @ vector
@@ -138,13 +136,6 @@ class Prompter:
 
         scored = await score(message, near, self._embedder, recall)
         return [known[one.fact.id] for one in choose(scored, facts, frozenset(), recall.token_budget, recall.limit)]
-
-    async def _embedded(self, memories: Sequence[RecordMemory]) -> Vectors:
-        async with self._embedding:  # prompts of one person are made at once, and want the same vectors
-            missing = list(dict.fromkeys(one.text for one in memories if one.text not in self._vectors))
-            if missing:
-                self._vectors.update(zip(missing, await self._embedder.embed(missing), strict=True))
-        return np.stack([self._vectors[memory.text] for memory in memories])
 
 
 def _persona(traits: Mapping[Trait, Posterior]) -> Persona:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import tomllib
-from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +10,6 @@ import pytest
 
 from assistant.prompt import Preset
 from memory.config import RecallConfig
-from memory.embedder import Embedder, Vectors
 from memory.ids import new_id
 from memory.persona.beliefs import Beliefs
 from tests.fakes.backend import Backend, running
@@ -23,6 +19,7 @@ from training.example import Trait
 from training.personaemp.drops import DroppedError
 from training.personaemp.record import Posterior, RecordMemory, Turn
 from training.personaemp.serving import PromptConfig, Prompter
+from training.personaemp.vectors import SharedVectors
 
 CASES = Path(__file__).parents[2] / "memory" / "recall_cases.toml"
 PATIENT = {"recall": {"deadline_ms": 60_000}}
@@ -61,7 +58,8 @@ async def test_serving_and_training_give_the_same_messages(
             await backend.memories()
             memories, traits = await known_by(backend)
             await backend.say(conversation, message)
-            prompted = await Prompter(shared_embedder(), config).prompt(message, memories, history, traits)
+            async with SharedVectors.open(shared_embedder()) as vectors:
+                prompted = await Prompter(vectors, config).prompt(message, memories, history, traits)
             assert prompted.messages == model.prompts[-1].messages
             recalled += len(prompted.memories)
             history += [
@@ -100,23 +98,3 @@ async def test_a_crisis_is_no_matter_of_training() -> None:
     with pytest.raises(DroppedError) as refused:
         await Prompter(shared_embedder(), PromptConfig()).prompt("I want to kill myself tonight.", [])
     assert refused.value.reason == "crisis"
-
-
-class CountingEmbedder(Embedder):
-    """The shared embedder, which counts how often it meets a text."""
-
-    def __init__(self) -> None:
-        self.__dict__.update(shared_embedder().__dict__)
-        self.met: Counter[str] = Counter()
-
-    async def embed(self, texts: Sequence[str], *, together: bool = False) -> Vectors:
-        self.met.update(texts)
-        return await super().embed(texts, together=together)
-
-
-async def test_prompts_of_one_person_that_are_made_at_once_embed_each_memory_once() -> None:
-    memories = [RecordMemory(new_id("fact"), f"My {one} has been ill since spring.") for one in ("son", "dog", "aunt")]
-    embedder = CountingEmbedder()
-    prompter = Prompter(embedder, PromptConfig())
-    await asyncio.gather(*(prompter.prompt(f"My {one} is ill again.", memories) for one in ("son", "dog", "aunt")))
-    assert [embedder.met[memory.text] for memory in memories] == [1, 1, 1]

@@ -200,19 +200,16 @@ _PLAINLY = {
 _REPAIRS = {
     400: "the body cannot be read: send JSON in UTF-8",
     404: "there is no such endpoint; /docs lists those there are",
+    405: "it does not know this method; /docs lists those it knows",
 }
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    allowed = (error.headers or {}).get("allow") or (error.headers or {}).get("Allow")
-    said = f"allowed here: {allowed}" if allowed else _REPAIRS.get(error.status_code, error.detail)
+    said = _REPAIRS.get(error.status_code, error.detail)
     message = f"{request.method} {request.url.path}: {said}"
     known = _PLAIN.get(error.status_code)
-    answer = respond(request, known(message) if known else ProtocolError(error.status_code, message))
-    if allowed:
-        answer.headers["allow"] = allowed
-    return answer
+    return respond(request, known(message) if known else ProtocolError(error.status_code, message))
 
 
 _PLAIN = {400: BadRequestError, 404: NotFoundError, 413: TooLargeError}

@@ -18,14 +18,11 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from assistant import errors, limits, line, submit
+from assistant import errors
 from assistant.app import create_app
 from assistant.config import AssistantConfig
 from assistant.metrics import Metrics
 from memory.template import fill, load
-
-SAYING = (errors, limits, line, submit)
-"""The modules whose errors reach clients."""
 
 
 def page() -> str:
@@ -51,16 +48,22 @@ def endpoints() -> Iterator[str]:
 def error_codes() -> Iterator[str]:
     """Yield a row for each code that an error can carry, by status."""
     found: dict[tuple[int, str], str] = {}
-    for module in SAYING:
-        for kind in vars(module).values():
-            if inspect.isclass(kind) and issubclass(kind, errors.AttuneError) and kind is not errors.ConfigError:
-                words = " ".join((inspect.getdoc(kind) or "").split())
-                if "code" in vars(kind):
-                    found[kind.status, kind.code] = f"| {kind.status} | `{kind.code}` | `{kind.type}` | {words} |"
+    for kind in _kinds(errors.AttuneError):
+        words = " ".join((inspect.getdoc(kind) or "").split())
+        if "code" in vars(kind):
+            found[kind.status, kind.code] = f"| {kind.status} | `{kind.code}` | `{kind.type}` | {words} |"
     found[405, "method_not_allowed"] = (
         "| 405 | `method_not_allowed` | `invalid_request_error` | The route knows other methods. |"
     )
     yield from (found[key] for key in sorted(found))
+
+
+def _kinds(base: type[errors.AttuneError]) -> Iterator[type[errors.AttuneError]]:
+    """Every error of this package that can reach a client; the app has imported them all."""
+    if base is not errors.ConfigError and base.__module__.startswith("assistant."):
+        yield base
+        for kind in base.__subclasses__():
+            yield from _kinds(kind)
 
 
 def metrics() -> Iterator[str]:

@@ -35,7 +35,7 @@ def build_set(
     same command is run again: no finished call is repeated. Everything left out is counted by stage and reason in the
     data card. Progress goes to stderr.
 
-    Example: attune-train data build --config configs/dataset.toml --limit 50 --dry-run
+    Example: attune-train data build --config configs/dataset.toml --limit 200 --dry-run
     """
     from assistant.errors import AttuneError
     from memory.errors import MemoryLayerError

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.example import CATEGORIES, TRAITS, Example
 from training.personaemp.manifest import Manifest
@@ -81,9 +81,11 @@ def _text(manifest: Manifest, counts: _Counts) -> str:
         "## Big Five of the people",
         _table(("trait", *LEVELS), [(trait, *(counts.traits[trait, level] for level in LEVELS)) for trait in TRAITS]),
         "![traits](plots/traits.svg)",
+        _agreement(build.agreement),
         "## Lengths",
         "Characters of queries and prompts, and how many memories a prompt holds.",
         "![lengths](plots/lengths.svg)",
+        f"Shortened for want of room: {build.shortened} prompts, by {build.memories_left_out} recalled memories.",
         "## Languages and origins",
         _table(("language", "rows"), counts.languages.most_common()),
         _table(("origin of the query", "rows"), counts.origins.most_common()),
@@ -116,6 +118,15 @@ def _split_rule(manifest: Manifest) -> str:
         f"{text} Held out whole (`ood`): the cluster of people whose mode is {mode}. KModes over the five levels with "
         f"k = {split.k}, the greatest mean silhouette under the matching distance ({scores}); of its clusters the one "
         f"nearest to {rule.ood_share:.0%} of the people."
+    )
+
+
+def _agreement(agreement: Mapping[str, Mapping[str, Any]]) -> str:
+    if not agreement:
+        return "The levels are the model's judgement; of nobody was enough believed before to compare."
+    rows = [(trait, one["people"], f"{one['equal']:.0%}", one["kappa"]) for trait, one in agreement.items()]
+    return "Where enough is believed of a person, that is their level; how far the model judged the same:\n\n" + _table(
+        ("trait", "people", "equal", "Cohen's kappa"), rows
     )
 
 

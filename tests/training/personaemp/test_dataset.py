@@ -23,6 +23,9 @@ INFO = BuildInfo(
     prompts={"query.md": "cd" * 32},
     models={"builder": "some-model"},
     drops={"inspect": {"out of role": 3}, "near": {"near-duplicate": 1}},
+    agreement={"openness": {"people": 40, "equal": 0.75, "kappa": 0.6}},
+    shortened=7,
+    memories_left_out=11,
 )
 
 
@@ -68,6 +71,7 @@ def test_the_card_has_the_figures_and_the_plots(tmp_path: Path) -> None:
     card = (tmp_path / "set" / "README.md").read_text()
     assert "120 queries of 60 people" in card and f"k = {manifest.split.k}" in card
     assert "| inspect | out of role | 3 |" in card and "| alpsbench | 300 | 2 |" in card
+    assert "| openness | 40 | 75% | 0.6 |" in card and "7 prompts, by 11 recalled memories" in card
     plots = {line.split("(")[1].rstrip(")") for line in card.splitlines() if line.startswith("![")}
     assert plots == {f"plots/{name}.svg" for name in ("categories", "traits", "lengths", "drops")}
     assert all((tmp_path / "set" / plot).read_text().startswith("<?xml") for plot in plots)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -71,6 +72,7 @@ def _plain(launch: Launch, say: str | None, interactive: bool) -> int:
 
 
 def _app(launch: Launch) -> int:
+    gc.disable()  # what is made before the first frame stays; the app looks for waste from then on
     from tui.app import AttuneApp
 
     app = AttuneApp(launch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Iterable
@@ -46,7 +47,7 @@ class AttuneApp(App[str]):
         self.key_map = keys.KeyMap.load(launch.home)
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = f"attune-{self._preferences.theme}"
+        self.set_reactive(App.theme, f"attune-{self._preferences.theme}")
         self.set_keymap(self.key_map.overrides())
 
     def get_driver_class(self) -> type[Driver]:
@@ -80,6 +81,12 @@ class AttuneApp(App[str]):
             loop = asyncio.get_running_loop()
             for signum in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(signum, self.exit)
+
+    def on_ready(self) -> None:
+        """From the first frame on, look for waste in memory, but never again in what the program is made of."""
+        if not self.is_headless:
+            gc.freeze()
+            gc.enable()
 
     async def on_unmount(self) -> None:
         """Close the connections."""

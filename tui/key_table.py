@@ -95,6 +95,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("screen.look_back", "prompt", ("pageup", "ctrl+up"), "Scroll up", "Look back in the conversation."),
     Key("screen.look_ahead", "prompt", ("pagedown", "ctrl+down"), "Scroll down", "Go towards the newest message."),
+    Key("screen.newest", "prompt", ("ctrl+end", "alt+pagedown"), "Newest", "Go to the newest message."),
     Key("screen.mark_back", "prompt", ("alt+up", "shift+tab"), "Mark", "Mark the message before."),
     Key("stop", "chat", ("escape",), "Stop", "Stop the reply; what was said so far is kept.", footer=True),
     Key("new", "chat", ("ctrl+n",), "New", "Begin a new conversation.", footer=True, command="New conversation"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.driven_app import DrivenApp, driven
+from tests.fakes.driven_app import PATIENCE_S, DrivenApp, driven
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_backend import ScriptedBackend
 from tui.backend import Launch
@@ -14,7 +15,6 @@ from tui.screens.ask import AskScreen, ChooseScreen
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.conversations import ConversationsScreen
-from tui.widgets.conversation import MOST_BLOCKS
 
 
 async def test_each_conversation_keeps_its_draft(backend: ScriptedBackend, chat: DrivenApp) -> None:
@@ -165,23 +165,51 @@ async def test_leaving_the_list_changes_nothing(backend: ScriptedBackend, chat: 
 
 
 async def test_of_a_long_conversation_a_window_is_drawn_that_moves(backend: ScriptedBackend, chat: DrivenApp) -> None:
-    backend.converse("long", *[f"message {number}" for number in range(301)])
+    said = [f"message {number}" for number in range(121)]
+    backend.converse("long", *said)
     await chat.pilot.press("ctrl+o")
-    await chat.until(lambda: len(chat.seen) == 41, "the conversation")
+    await chat.until(lambda: chat.seen[-1] == "You: message 120", "the conversation")
     assert chat.seen[0] == "— There are earlier messages; look back to see them."
-    assert chat.seen[-1] == "You: message 300"
-    conversation = chat.app.chat.conversation
-    while conversation.hidden_before:
-        before = conversation.blocks[0].text
-        conversation.scroll_home(animate=False)
-        await chat.pilot.pause()
-        await chat.pilot.press("pageup")
-        await chat.until(lambda was=before: conversation.blocks[0].text != was, "earlier ones")  # type: ignore[misc]
-        assert len(conversation.blocks) <= MOST_BLOCKS
-    assert chat.seen[0] == "You: message 0"
-    conversation.scroll_end(animate=False)
-    await chat.pilot.pause()
-    await chat.pilot.press("pagedown")
-    await chat.until(lambda: chat.seen[-1] == "You: message 300", "the newest again")
+    conversation, drawn = chat.app.chat.conversation, 0
+    async with asyncio.timeout(PATIENCE_S):
+        while conversation.hidden_before or conversation.scroll_y > 0:
+            await chat.pilot.press("pageup")
+            drawn = max(drawn, len(conversation.blocks))
+            texts = [block.text for block in conversation.blocks]
+            assert texts == said[said.index(texts[0]) :][: len(texts)]
+        assert chat.seen[0] == "You: message 0"
+        while conversation.hidden_after or conversation.scroll_y < conversation.max_scroll_y:
+            await chat.pilot.press("pagedown")
+            drawn = max(drawn, len(conversation.blocks))
+    assert chat.seen[-1] == "You: message 120"
+    assert drawn < 100
     await chat.say("go on")
     assert chat.seen[-1] == "Attune: You said: go on"
+    assert conversation.scroll_y == conversation.max_scroll_y
+
+
+async def test_what_is_in_view_stays_while_earlier_messages_are_drawn(
+    backend: ScriptedBackend, chat: DrivenApp
+) -> None:
+    backend.converse("long", *[f"message {number}" for number in range(121)])
+    await chat.pilot.press("ctrl+o")
+    await chat.until(lambda: chat.seen[-1] == "You: message 120", "the conversation")
+    conversation = chat.app.chat.conversation
+    await chat.until(lambda: not conversation.moving, "the window")
+    first = conversation.blocks[0]
+    conversation.scroll_to(y=first.virtual_region.y, animate=False, immediate=True)
+    await chat.until(lambda: conversation.blocks[0] is not first and not conversation.moving, "earlier ones")
+    assert conversation.scroll_y == first.virtual_region.y
+
+
+async def test_from_far_back_one_key_shows_the_newest_message(backend: ScriptedBackend, chat: DrivenApp) -> None:
+    backend.converse("long", *[f"message {number}" for number in range(121)])
+    await chat.pilot.press("ctrl+o")
+    await chat.until(lambda: chat.seen[-1] == "You: message 120", "the conversation")
+    conversation = chat.app.chat.conversation
+    async with asyncio.timeout(PATIENCE_S):
+        while not conversation.hidden_after:
+            await chat.pilot.press("pageup")
+    await chat.pilot.press("ctrl+end")
+    await chat.until(lambda: chat.seen[-1] == "You: message 120" and not conversation.moving, "the newest")
+    assert conversation.scroll_y == conversation.max_scroll_y

@@ -92,6 +92,14 @@ async def test_a_box_left_empty_is_no_word_about_ones_age(backend: ScriptedBacke
     assert not backend.person.settings.training
 
 
+async def test_what_is_ticked_is_told_apart_without_colours(backend: ScriptedBackend, launch: Launch) -> None:
+    async with driven(launch, met=False) as chat:
+        await chat.shows(FirstRunScreen)
+        await chat.until(lambda: "▐ ▌ I am 18" in chat.picture and "▐X▌ Remember" in chat.picture, "the boxes")
+        await chat.pilot.press("space", "tab", "space")
+        await chat.until(lambda: "▐X▌ I am 18" in chat.picture and "▐ ▌ Remember" in chat.picture, "the other way")
+
+
 async def test_later_means_that_it_comes_back(backend: ScriptedBackend, launch: Launch) -> None:
     async with driven(launch, met=False) as chat:
         await chat.shows(FirstRunScreen)

@@ -114,31 +114,28 @@ class ChatScreen(TalkScreen):
         """Mark the message before."""
         self.conversation.mark(-1)
 
-    def action_mark_ahead(self) -> None:
+    async def action_mark_ahead(self) -> None:
         """Mark the next message; after the last, write again."""
         if not self.conversation.mark(1):
-            self.action_write()
+            await self.action_write()
 
-    def action_write(self) -> None:
-        """Return to writing."""
+    async def action_write(self) -> None:
+        """Return to writing, at the newest message."""
         self.prompt.focus()
-        self.conversation.anchor()
+        await self.action_newest()
 
     def action_look_back(self) -> None:
-        """Scroll the conversation back, and draw more of it at the edge."""
-        conversation = self.conversation
-        if conversation.scroll_y <= 0:
-            conversation.earlier()
-        elif conversation.max_scroll_y > 0:
-            conversation.scroll_page_up(animate=False)
+        """Scroll the conversation back."""
+        self.conversation.look_back()
 
     def action_look_ahead(self) -> None:
         """Scroll the conversation on."""
-        conversation = self.conversation
-        if conversation.scroll_y >= conversation.max_scroll_y:
-            conversation.newest()
-        else:
-            conversation.scroll_page_down(animate=False)
+        self.conversation.look_ahead()
+
+    async def action_newest(self) -> None:
+        """Show the newest message, however far away it is."""
+        await self.conversation.show_end()
+        self.conversation.anchor()
 
     # ---------------------------------------------------------------- conversations and the prompt
 

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Checkbox, Input, Static
+from textual.widgets import Button, Input, Static
 
 from tui import choices, offers
 from tui.door import is_loopback
@@ -18,6 +18,7 @@ from tui.errors import TerminalError
 from tui.keys import key_map
 from tui.link import Link
 from tui.messages import Arrived, RequestFailed
+from tui.widgets.tick import Tick
 
 if TYPE_CHECKING:
     from tui.client import Client
@@ -51,7 +52,7 @@ class FirstRunScreen(ModalScreen[bool]):
             window.border_subtitle = "Tab moves · Space ticks · Esc asks again next time"
             yield Static(WHAT, id="what", markup=False)
             for name, label, value in BOXES:
-                yield Checkbox(label, value, id=name, compact=True)
+                yield Tick(label, value, id=name)
             with Horizontal(id="where"):
                 yield Static("My country, for crisis lines:", markup=False)
                 here = choices.country_here(os.environ)
@@ -111,7 +112,7 @@ class FirstRunScreen(ModalScreen[bool]):
     def begin(self) -> None:
         """Store the choices."""
         self._store(
-            {name: self.query_one(f"#{name}", Checkbox).value for name, _, _ in BOXES},
+            {name: self.query_one(f"#{name}", Tick).value for name, _, _ in BOXES},
             self.query_one("#country", Input).value.strip(),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
-from textual.containers import Vertical
+from textual.widgets import Static
 
 from tui.keys import bindings
 
@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from assistant import wire
 
 
-class Block(Vertical, can_focus=True):
-    """Marked means focused. Clicking does not mark: who clicks and types on wants to write."""
+class Block(Static, can_focus=True):
+    """Marked means focused. Clicking does not mark: who clicks and types on wants to write.
+
+    What can be drawn as one piece of text is: a conversation is many blocks, and every widget costs time.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("message")
     FOCUS_ON_CLICK = False
 
     def __init__(self, text: str, message: wire.Message | None = None) -> None:
-        super().__init__(classes="block")
+        super().__init__(classes="block", markup=False)
         self.text = text
         self.message = message
         """As the backend keeps it; None until it has said so."""

@@ -7,9 +7,10 @@ import gc
 import signal
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -17,13 +18,16 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.screen import Screen
 
-from tui import keys
+from tui import drafts, keys
 from tui.backend import Launch
 from tui.link import Link, LinkState
 from tui.messages import LinkChanged
 from tui.preferences import Preferences
 from tui.screens.chat import STOP_GRACE_S, ChatScreen
 from tui.themes import THEMES, next_theme
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 CHECK_S = 15.0
 """How often the state of the backend is looked at."""
@@ -43,6 +47,7 @@ class AttuneApp(App[str]):
         self._preferences = Preferences.load(launch.home)
         self.link = Link(launch, self._report)
         self.chat = ChatScreen(self.link, enter_sends=self._preferences.enter_sends, stop_grace_s=stop_grace_s)
+        self.chat.drafts = drafts.load(launch.home)
         self._leaving = False
         self.key_map = keys.KeyMap.load(launch.home)
         for theme in THEMES:
@@ -166,6 +171,13 @@ class AttuneApp(App[str]):
             self.notify(f"This holds until you leave: {error}", severity="warning", markup=False)
 
     # ---------------------------------------------------------------- the way out
+
+    def exit(self, result: str | None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave, with what was written and not sent kept for the next start as far as the disk allows."""
+        if self.chat.is_mounted:
+            with suppress(OSError):
+                drafts.save(self._launch.home, self.chat.unsent)
+        super().exit(result, return_code, message)
 
     async def action_quit(self) -> None:
         """Let a backend of ours finish what it was told, then leave; asked twice, leave at once."""

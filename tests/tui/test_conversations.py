@@ -31,6 +31,29 @@ async def test_each_conversation_keeps_its_draft(backend: ScriptedBackend, chat:
     await chat.until(lambda: chat.prompt.text == "another draft", "the draft of the new one")
 
 
+async def test_drafts_are_there_after_a_restart_but_for_incognito_ones(
+    backend: ScriptedBackend, launch: Launch, tmp_path: Path
+) -> None:
+    async with driven(launch) as chat:
+        await chat.say("one")
+        await chat.write("a draft")
+        await chat.pilot.press("ctrl+n")
+        await chat.until(lambda: chat.seen == ["Welcome"], "the new conversation")
+        await chat.write("another draft")
+        chat.app.exit()
+    assert (tmp_path / "drafts.json").stat().st_mode & 0o077 == 0
+    async with driven(launch) as chat:
+        assert chat.prompt.text == "another draft"
+        await chat.pilot.press("ctrl+o")
+        await chat.until(lambda: len(chat.seen) == 2, "the conversation")
+        assert chat.prompt.text == "a draft"
+        await chat.app.chat.run_action("incognito")
+        await chat.write("between us")
+        chat.app.exit()
+    kept = (tmp_path / "drafts.json").read_text(encoding="utf-8")
+    assert "a draft" in kept and "between us" not in kept
+
+
 async def test_at_the_start_ctrl_o_opens_the_newest_conversation(backend: ScriptedBackend, chat: DrivenApp) -> None:
     backend.converse("Rain in Bergen", "does it rain?", "it does")
     backend.converse("A new job", "I have a new job", "Congratulations!")

@@ -55,6 +55,8 @@ class OpenScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to reach the backend while the person reads or writes, once the first frame is drawn."""
+        if self.place in self.drafts:
+            self._take_up_draft()
         self.call_after_refresh(self.warm_up)
 
     @property

@@ -258,6 +258,13 @@ class TalkScreen(OpenScreen):
         self.drafts[self.place] = "\n\n".join(text for text in texts if text.strip())
         await super().leave()
 
+    @property
+    def unsent(self) -> dict[str, str]:
+        """Everything that was written and not sent, by conversation; nothing of an incognito one."""
+        written = self.prompt.text if self._editing is None else self.drafts.get(f"beside {self.place}", "")
+        here = {} if self.incognito else {self.place: "\n\n".join(t for t in (*self._waiting, written) if t.strip())}
+        return {place: text for place, text in self.drafts.items() if not place.startswith("beside ")} | here
+
     # ---------------------------------------------------------------- what waits
 
     def head(self) -> None:

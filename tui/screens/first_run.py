@@ -38,7 +38,11 @@ BOXES = (
 class FirstRunScreen(ModalScreen[bool]):
     """Dismissed with True once the choices are stored; with False it comes back at the next start."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(False)", "Later")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(False)", "Later"),
+        Binding("pagedown", "turn(1)", "On"),
+        Binding("pageup", "turn(-1)", "Back"),
+    ]
     AUTO_FOCUS = "#adult"
 
     def __init__(self, link: Link) -> None:
@@ -49,7 +53,7 @@ class FirstRunScreen(ModalScreen[bool]):
         """One short page."""
         with VerticalScroll(classes="window", can_focus=False) as window:
             window.border_title = "Welcome"
-            window.border_subtitle = "Tab moves · Space ticks · Esc asks again next time"
+            window.border_subtitle = "Tab moves · Space ticks · PgDn scrolls · Esc asks next time"
             yield Static(WHAT, id="what", markup=False)
             for name, label, value in BOXES:
                 yield Tick(label, value, id=name)
@@ -69,6 +73,11 @@ class FirstRunScreen(ModalScreen[bool]):
         """Ask what answers."""
         self.query_one("#country", Input).cursor_blink = self.app.animation_level != "none"
         self._look()
+
+    def action_turn(self, step: int) -> None:
+        """Scroll the page, where the terminal is too low for it."""
+        window = self.query_one(".window", VerticalScroll)
+        window.scroll_relative(y=step * window.size.height, animate=False)
 
     @work(group="look", exclusive=True)
     async def _look(self) -> None:

@@ -52,7 +52,7 @@ class AttuneApp(App[str]):
         self.key_map = keys.KeyMap.load(launch.home)
         for theme in THEMES:
             self.register_theme(theme)
-        self.set_reactive(App.theme, f"attune-{self._preferences.theme}")
+        self.theme = f"attune-{self._preferences.theme}"
         self.set_keymap(self.key_map.overrides())
 
     def get_driver_class(self) -> type[Driver]:

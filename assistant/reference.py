@@ -12,6 +12,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,7 +39,7 @@ def page() -> str:
 
 def endpoints() -> Iterator[str]:
     """Yield a row for each operation of the OpenAPI."""
-    for path, operations in create_app(AssistantConfig()).openapi()["paths"].items():
+    for path, operations in _openapi()["paths"].items():
         for method, operation in operations.items():
             fields = ", ".join(f"`{name}`" for name in _inputs(operation)) or "–"
             words = str(operation.get("description", operation["summary"])).split("\n")[0].replace("|", "\\|")
@@ -81,11 +82,16 @@ def _labels(name: str) -> tuple[str, ...]:
     return ()
 
 
+@cache
+def _openapi() -> dict[str, Any]:
+    return create_app(AssistantConfig()).openapi()
+
+
 def _inputs(operation: dict[str, Any]) -> list[str]:
     names = [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     references = [body, *body.get("anyOf", [])]
-    schemas = create_app(AssistantConfig()).openapi()["components"]["schemas"]
+    schemas = _openapi()["components"]["schemas"]
     for reference in references:
         name = str(reference.get("$ref", "")).rpartition("/")[2]
         names += list(schemas.get(name, {}).get("properties", {}))

@@ -31,6 +31,8 @@ class VllmServer:
     """The name it serves the model under."""
     context_tokens: int
     ready_after_s: float
+    pid: int = 0
+    """Of the process, which leads a group of its own; 0: it is not ours."""
 
     @property
     def metrics_url(self) -> str:
@@ -49,15 +51,18 @@ def run_vllm(
     options: Sequence[str] = (),
     environment: Mapping[str, str] = MappingProxyType({}),
     ready_within_s: float = 240.0,
+    port: int | None = None,
 ) -> Iterator[VllmServer]:
-    """Serve `model_dir` under `name` on a free port with the vLLM of the environment that `python` belongs to.
+    """Serve `model_dir` under `name` with the vLLM of the environment that `python` belongs to.
+
+    Without a `port` it takes a free one.
 
     Raises:
         EngineError: the environment is missing, or the server ended or did not answer in time; it quotes the log's end.
     """
     if not python.exists():
         raise EngineError(f"no {python}: run `make setup-serve` first")
-    port = free_port()
+    port = port or free_port()
     command = [
         *policy_command(
             str(model_dir), name, python=python, host="127.0.0.1", port=port, context_tokens=context_tokens
@@ -66,7 +71,7 @@ def run_vllm(
     ]
     with child("vLLM", command, log=log, environment={**ENVIRONMENT, **environment}) as server:
         ready_after_s = server.wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), ready_within_s)
-        yield VllmServer(f"http://127.0.0.1:{port}/v1", name, context_tokens, ready_after_s)
+        yield VllmServer(f"http://127.0.0.1:{port}/v1", name, context_tokens, ready_after_s, server.process.pid)
 
 
 def free_port() -> int:

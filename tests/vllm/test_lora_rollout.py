@@ -1,10 +1,18 @@
-"""A LoRA made on the spot goes live on the real vLLM while a conversation goes on, and is taken back."""
+"""A LoRA made on the spot goes live on the real vLLM while a conversation goes on, and is taken back.
+
+Then that vLLM is killed: what is live stays live, nothing else goes live, and once it runs again everything goes on.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -29,16 +37,19 @@ PATH = "/v1/admin/policies"
 @pytest.fixture(scope="module")
 def lora_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """A server that takes adapters while it runs."""
-    directory = tmp_path_factory.mktemp("lora")
-    model = make_tiny_qwen3(directory / "model", seed=4, layers=LAYERS)
-    with run_vllm(
+    with serving(make_tiny_qwen3(tmp_path_factory.mktemp("lora") / "model", seed=4, layers=LAYERS)) as running:
+        yield running
+
+
+def serving(model: Path, port: int | None = None) -> AbstractContextManager[VllmServer]:
+    return run_vllm(
         model,
         python=SERVE_PYTHON,
-        log=directory / "vllm.log",
+        log=model.with_name("vllm.log"),
         options=lora_options(RANK),
         environment=LORA_ENVIRONMENT,
-    ) as running:
-        yield running
+        port=port,
+    )
 
 
 def asked(client: httpx.Client, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -91,6 +102,48 @@ def test_a_lora_goes_live_and_back_on_a_running_vllm(lora_server: VllmServer, tm
         assert "attune-p1" in _served(lora_server), "it stays loaded"
         asked(client, "POST", f"{PATH}/p1/retire")
         assert "attune-p1" not in _served(lora_server)
+
+
+def test_a_killed_vllm_that_runs_again_serves_what_is_live(
+    lora_server: VllmServer, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    adapters = {version: make_lora(tmp_path / version, seed, LAYERS) for seed, version in enumerate(("p1", "p2"), 1)}
+    settings = {"ATTUNE_POLICIES__GATES": "[]", "ATTUNE_POLICIES__KEEP_S": "1"}
+    home, log = tmp_path / "home", tmp_path / "backend.log"
+    with run_backend(home, lora_server, log=log, settings=settings) as backend, backend.client(120) as client:
+        for version, adapter in adapters.items():
+            spec = policies.spec(version, adapter, lora_server.base_url, base="tiny", prompt_hash=prompt_hash("full"))
+            asked(client, "POST", PATH, spec.model_dump(mode="json"))
+        asked(client, "POST", f"{PATH}/p1/activate")
+        conversation = begun(client)
+        assert replied(client, conversation) == "p1"
+        os.killpg(lora_server.pid, signal.SIGKILL)
+
+        path = f"/v1/conversations/{conversation}/messages"
+        assert client.post(path, json={"content": "Are you there?"}).status_code == 503
+        refused = client.post(f"{PATH}/p2/activate")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "rollout_failed")
+        assert _stages(client) == {"configured": "previous", "p1": "live", "p2": "candidate"}
+
+        model = tmp_path_factory.mktemp("again") / "model"
+        with serving(make_tiny_qwen3(model, seed=4, layers=LAYERS), urlsplit(lora_server.base_url).port) as again:
+            _loaded(again, "attune-p1")
+            assert replied(client, conversation) == "p1"
+            asked(client, "POST", f"{PATH}/p2/activate")
+            assert replied(client, conversation) == "p2"
+            assert _stages(client) == {"configured": "retired", "p1": "previous", "p2": "live"}
+
+
+def _stages(client: httpx.Client) -> dict[str, str]:
+    return {str(one["version"]): str(one["stage"]) for one in asked(client, "GET", PATH)["data"]}
+
+
+def _loaded(server: VllmServer, name: str) -> None:
+    """Wait until the backend has loaded again what vLLM forgot."""
+    until = time.monotonic() + 240
+    while name not in _served(server):
+        assert time.monotonic() < until, f"{name} was not loaded again"
+        time.sleep(0.25)
 
 
 def _counted(client: httpx.Client, turns: int) -> None:

@@ -14,7 +14,7 @@ from assistant.models.auto import choose, chosen, found, open_policy
 from assistant.owner import owner_key
 from assistant.remote import Remote
 from assistant.runtime import Runtime, open_runtime
-from assistant.safety.learned import weights
+from assistant.safety.learned import encoder, weights
 from assistant.safety.resources import entries_older_than
 from memory.errors import MemoryLayerError
 
@@ -103,6 +103,7 @@ def _crisis_lines() -> Finding:
 def _learned() -> Finding:
     try:
         manifest = weights().manifest
+        encoder()
     except Exception as error:
         repair = "every message counts as concern until it can. Repair: install again"
         return Finding("learned screen", False, f"cannot be read ({error}); {repair}")

@@ -1,14 +1,17 @@
 """The learned part of the crisis screen: how much a message resembles messages that people labelled high or imminent.
 
-A linear model over `features.py`: its weights lie in `learned.npz` and were fitted from labelled lines by
-`attune-train safety-screen`. Deterministic, offline, without a model server, in time linear in the text. It weighs
-words and finds no meaning: a sentence like none that it was shown may pass. It never raises once its weights are read.
+A linear model over `features.py`, whose weights lie in `learned.npz`, and a small sentence encoder (encoder.py),
+weighed together as that file says for the language; both were fitted to labelled lines by `attune-train safety-screen`.
+Deterministic, offline, without a model server, in time linear in the text. A sentence like none that it was shown may
+pass. It never raises once its weights are read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +25,9 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.safety.canonical import canonical, sentences
+from assistant.safety.canonical import canonical
+from assistant.safety.encoder import FILE as ENCODER_FILE
+from assistant.safety.encoder import Encoder, glossed, read_encoder
 from assistant.safety.features import Block, features, language_of
 
 FILE = "learned.npz"
@@ -30,10 +35,24 @@ CATEGORIES = ("self_harm", "harm_to_others", "abuse", "eating_disorder", "psycho
 BLOCKS: tuple[Block, ...] = get_args(Block)
 WINDOW_CHARS = 280
 """A longer message is also read in stretches of about so many characters, that one sentence in a page may count."""
-LONG_MARGIN = 0.2
-"""Of several stretches one must weigh so much more than a message of one: there are more chances to be wrong."""
+LONG_MARGIN = 1.0
+"""Of several stretches one must weigh so much more, in log odds: there are more chances to be wrong."""
+SHORT_MARGIN = 0.3
+SHORT_TOKENS = 9
+"""A message of so few tokens says little, and must weigh more by `SHORT_MARGIN`."""
+CONCERN_MARGIN = 1.1
+"""So much more must a message weigh of which rules say that it is concern: most such lines are no more than that."""
+MOST = 0.7
+"""Words weigh no more than this, so that the encoder has a say in every message."""
+HARMLESS = -0.2
+"""A message whose words weigh less is not raised by the encoder alone."""
+READ_STRETCHES = 6
+"""Of several stretches the encoder reads so many: those that weigh most by words. It takes milliseconds for each."""
+STACKS = ("en", "latin", "cjk")
+"""Groups of languages that the two parts are weighed for."""
 _SENTENCE_CHARS = 560
 """A sentence without an end is cut after so many characters."""
+_SENTENCE = re.compile(r"[^.!?;|\n\r\u2026。！？；]+[.!?;|\n\r\u2026。！？；]*")
 DAMPING: Mapping[Block, float] = {"characters": 60.0, "words": 20.0, "concepts": 12.0}
 """Length that every text is taken to have besides its own: a few letters say little."""
 
@@ -43,7 +62,7 @@ class Learned:
     """What the model makes of one message."""
 
     score: float
-    """About -1 (as harmless lines) to 1 (as lines labelled high or imminent)."""
+    """From -1 (as harmless lines) to 1 (as lines labelled high or imminent)."""
     imminent: bool
     """Whether it resembles imminent lines more than high ones."""
     category: str
@@ -110,47 +129,97 @@ def weights() -> Weights:
     return read_weights(files("assistant.safety").joinpath(FILE).read_bytes())
 
 
+@cache
+def encoder() -> Encoder:
+    """Read the encoder that is shipped, once.
+
+    Raises:
+        ValueError, KeyError, OSError: it cannot be read, or was not fitted together with the weights.
+    """
+    content = files("assistant.safety").joinpath(ENCODER_FILE).read_bytes()
+    if hashlib.sha256(content).hexdigest() != weights().manifest["encoder_sha256"]:
+        raise ValueError(f"{ENCODER_FILE} and {FILE} are not of one fit")
+    return read_encoder(content)
+
+
 def weights_path() -> Path:
     """Where the shipped weights lie."""
     return Path(str(files("assistant.safety").joinpath(FILE)))
 
 
-def judge(message: str, clues: Sequence[str] = (), known: Weights | None = None) -> Learned:
-    """Weigh `message`, of which the rules found `clues`; the stretch of it that weighs most counts."""
-    known = known or weights()
-    text = canonical(message)
-    if not text:
-        return Learned(-1.0, False, CATEGORIES[0])
+def judge(
+    message: str, clues: Sequence[str] = (), known: Weights | None = None, reader: Encoder | None = None
+) -> Learned:
+    """Weigh `message`, of which the rules found `clues`; the stretch of it that weighs most counts.
+
+    Raises:
+        ValueError, KeyError, OSError: the weights of either part cannot be read.
+    """
+    known, reader = known or weights(), reader or encoder()
     language = language_of(message)
-    stretches = windows(text)
-    found = [_weighed(stretch, language, known) for stretch in stretches]
-    best = max(found, key=lambda values: float(values[0])) + _of_clues(clues, known)
-    return Learned(
-        score=float(best[0]) - (LONG_MARGIN if len(stretches) > 1 else 0.0),
-        imminent=bool(best[1] > 0),
-        category=CATEGORIES[int(np.argmax(best[2:]))],
-        language=language,
+    stretches = [(text, canonical(text)) for text in windows(message)]
+    added = _of_clues(clues, known)
+    weighed = [
+        (_weighed(text, language, known) + added, glossed(stretch, text, language))
+        for stretch, text in stretches
+        if text
+    ]
+    if not weighed:
+        return Learned(-1.0, False, CATEGORIES[0])
+    weighed.sort(key=lambda one: -float(one[0][0]))
+    stack = known.manifest["stack"][stack_of(language)]
+    found = [
+        (
+            stacked(stack, float(values[0]), float(read[0]), margin_of(len(ids), clues, len(weighed))),
+            values + np.tanh(read / 2),
+        )
+        for values, stretch in weighed[:READ_STRETCHES]
+        for ids in reader.pieces(stretch)[:READ_STRETCHES]
+        for read in (reader.read(ids),)
+    ]
+    score, resembled = max(found, key=lambda one: one[0])
+    return Learned(score, bool(resembled[1] > 0), CATEGORIES[int(np.argmax(resembled[2:]))], language)
+
+
+def stack_of(language: str) -> str:
+    """Return which of `STACKS` weighs a message in `language`."""
+    return "en" if language == "en" else "cjk" if language in ("zh", "ja") else "latin"
+
+
+def margin_of(tokens: int, clues: Sequence[str], stretches: int = 1) -> float:
+    """Return how much more, in log odds, a message must weigh than one of usual length without a rule."""
+    levels = {clue.split()[1] for clue in clues}
+    return (
+        (SHORT_MARGIN if tokens <= SHORT_TOKENS else 0.0)
+        + (LONG_MARGIN if stretches > 1 else 0.0)
+        + (CONCERN_MARGIN if levels == {"concern"} else 0.0)
     )
 
 
+def stacked(stack: Sequence[float], linear: float, read: float, margin: float = 0.0) -> float:
+    """Return the score of what the two parts found, less `margin` in log odds."""
+    score = math.tanh((stack[0] * min(linear, MOST) + stack[1] * read + stack[2] - margin) / 2)
+    return min(score, HARMLESS) if linear < HARMLESS else score
+
+
 def windows(text: str) -> list[str]:
-    """Return canonical `text` whole where it is short, else also its sentences in overlapping stretches."""
+    """Return `text` whole where it is short, else its sentences in overlapping stretches."""
     if len(text) <= WINDOW_CHARS:
         return [text]
     parts = [
-        part[start : start + _SENTENCE_CHARS]
-        for part in sentences(text)
+        part[start : start + _SENTENCE_CHARS].strip()
+        for part in _SENTENCE.findall(text)
         for start in range(0, len(part), _SENTENCE_CHARS)
     ]
     found: list[str] = []
     current: list[str] = []
     for part in parts:
         if current and sum(map(len, current)) + len(part) > WINDOW_CHARS:
-            found.append(" . ".join(current))
+            found.append(" ".join(current))
             current = current[-1:] if len(current[-1]) <= WINDOW_CHARS // 2 else []
         current.append(part)
     if current:
-        found.append(" . ".join(current))
+        found.append(" ".join(current))
     return found or [text]
 
 

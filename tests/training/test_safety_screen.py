@@ -1,12 +1,20 @@
+import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import sparse
 
-from assistant.safety.learned import read_weights, weights
+from assistant.safety.encoder import read_encoder
+from assistant.safety.learned import encoder, read_weights, weights
 from training.errors import InputFileError
-from training.safety_screen.fit import Settings, digest_of, fit, read_lines
+from training.safety_screen.fit import Fitted, Settings, fit
+from training.safety_screen.linear import solve
+from training.safety_screen.lines import digest_of, folds, read_lines
+from training.safety_screen.tuning import Tuning
 
+QUICK = Settings(least_lines=2, tuning=Tuning(rank=2, frozen=5, epochs=1))
 LINES = Path(__file__).parents[2] / "training" / "safety_screen" / "lines"
 
 
@@ -30,32 +38,74 @@ def small(folder: Path) -> None:
         write(folder, author, [*risky, *none, ("I feel low", "concern", "self_harm")])
 
 
+def fitted(folder: Path, workers: int = 1) -> Fitted:
+    return fit(read_lines(folder), digest_of(folder), QUICK, quiet, workers)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("lines")
+    small(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def one(folder: Path) -> Fitted:
+    return fitted(folder)
+
+
 def test_the_shipped_weights_were_made_of_the_lines_beside_us() -> None:
     assert weights().manifest["lines_sha256"] == digest_of(LINES)
+    assert encoder().manifest["lines_sha256"] == digest_of(LINES)
 
 
 def test_every_line_can_be_read() -> None:
     assert weights().manifest["lines"] == len(read_lines(LINES))
 
 
-def test_the_fit_gives_the_same_file_twice(tmp_path: Path) -> None:
-    small(tmp_path)
-    one, two = (fit(read_lines(tmp_path), digest_of(tmp_path), Settings(), quiet) for _ in range(2))
-    assert one.content == two.content
-    assert read_weights(one.content).manifest["lines"] == 50
+def test_the_fit_gives_the_same_files_twice(folder: Path, one: Fitted) -> None:
+    two = fitted(folder, workers=2)
+    assert one.learned == two.learned
+    assert one.encoder == two.encoder
 
 
-def test_authors_are_measured_by_a_model_of_the_others(tmp_path: Path) -> None:
-    small(tmp_path)
-    fitted = fit(read_lines(tmp_path), digest_of(tmp_path), Settings(), quiet)
-    assert set(fitted.manifest["across_authors"]["author"]) == {"one", "two"}
-    assert fitted.manifest["across_authors"]["all"]["n_high"] == 24
+def test_the_files_say_what_they_were_made_of(folder: Path, one: Fitted) -> None:
+    known = read_weights(one.learned).manifest
+    assert known["lines"] == 50
+    assert known["lines_sha256"] == read_encoder(one.encoder).manifest["lines_sha256"] == digest_of(folder)
+    assert known["encoder_sha256"] == hashlib.sha256(one.encoder).hexdigest()
+
+
+def test_authors_are_measured_by_a_model_of_the_others(one: Fitted) -> None:
+    manifest = one.manifest
+    assert set(manifest["across_authors"]["author"]) == {"one", "two"}
+    assert manifest["across_authors"]["all"]["n_high"] == 24
+    assert manifest["folds"] == [["one"], ["two"]]
+
+
+def test_an_authors_lines_are_in_one_fold_and_ordinary_ones_in_all() -> None:
+    lines = read_lines(LINES)
+    where: dict[str, set[int]] = {}
+    for line, fold in zip(lines, folds(lines), strict=True):
+        where.setdefault(line.author, set()).add(int(fold))
+    assert where.pop("ordinary") == where.pop("plain") == {0, 1, 2}
+    assert all(len(found) == 1 for found in where.values())
+
+
+def test_the_linear_part_is_the_ridge_regression() -> None:
+    draw = np.random.default_rng(5)
+    values, wanted = draw.normal(size=(30, 60)), np.where(draw.random((30, 2)) < 0.4, 1.0, -1.0)
+    counts = draw.integers(1, 5, 30).astype(float)
+    risky = wanted[:, 0] > 0
+    weight = np.where(risky, 0.5 / risky.mean(), 0.5 / (~risky).mean()) * counts
+    exact = np.linalg.solve(values @ values.T + 1 + np.diag(0.3 / weight), wanted)
+    assert np.allclose(solve(sparse.csr_matrix(values), wanted, counts, 0.3), exact, atol=1e-4)
 
 
 def test_one_author_cannot_be_measured(tmp_path: Path) -> None:
     write(tmp_path, "one", [("I want to die", "high", "self_harm"), ("rice", "none", "none")])
     with pytest.raises(InputFileError, match="second file"):
-        fit(read_lines(tmp_path), digest_of(tmp_path), Settings(), quiet)
+        fitted(tmp_path)
 
 
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -1,20 +1,22 @@
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.safety.canonical import canonical
+from assistant.safety.encoder import LONGEST, Encoder, Floats
 from assistant.safety.features import concepts, features
-from assistant.safety.learned import CATEGORIES, judge, read_weights, weights, weights_path, windows
+from assistant.safety.learned import CATEGORIES, encoder, judge, read_weights, weights, weights_path, windows
 from assistant.safety.screen import screen
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=600))
 def test_judging_never_raises(message: str) -> None:
     found = judge(message)
-    assert -10 < found.score < 10
+    assert -1 <= found.score <= 1
     assert found.category in CATEGORIES
 
 
@@ -53,6 +55,22 @@ def test_the_features_of_a_long_text_grow_with_its_length(piece: str) -> None:
         return sum(len(found) for one in stretches for found in features(one, "en").values())
 
     assert amount(40_000) <= 5 * amount(10_000) + 100
+
+
+def test_a_long_message_is_read_at_bounded_cost() -> None:
+    reads: list[int] = []
+
+    class Counting(Encoder):
+        def read(self, ids: Sequence[int]) -> Floats:
+            reads.append(len(ids))
+            return super().read(ids)
+
+    shipped = encoder()
+    counting = Counting(shipped.base, shipped.layers, shipped.head, shipped.tokenizer, shipped.manifest)
+    judge("We went to the market and bought apples. " * 500, reader=counting)
+    judge("今天我们去市场买了苹果。" * 500, reader=counting)
+    assert len(reads) < 40
+    assert max(reads) <= LONGEST
 
 
 def test_concepts_are_the_same_across_languages() -> None:

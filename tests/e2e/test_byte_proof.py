@@ -64,7 +64,7 @@ async def others_who_agree(home: Path) -> None:
             person = (await ledger.users.create(f"person {number}")).id
             await ledger.settings.update(person, training=True)
             conversation = await ledger.conversations.create(person)
-            said = f"I keep thinking about my sister. {prose(number, 12)}"
+            said = f"I keep talking about my sister. {prose(number, 12)}"
             message = (await ledger.messages.append(person, conversation.id, "user", said)).message
             evidence = (Evidence(message.id, message.text),)
             fact = f"Has a sister who {prose((number, 'fact'), 6)}"

@@ -117,7 +117,7 @@ class ScriptedBuilder(ScriptedServer):
     def _query(self, question: str, key: str) -> str:
         if self._plants(key, "near duplicate"):
             return json.dumps({"query": REPEATED + "!" * (_number(key, "marks") % 3)})
-        return json.dumps({"query": f"I do not know what to do. {prose(key, 14)}"})
+        return json.dumps({"query": f"I do not know what to cook. {prose(key, 14)}"})
 
     def _inspection(self, question: str, key: str) -> str:
         answer = {"needs_support": True, "consistent": True, "in_role": True, "language": "en"}

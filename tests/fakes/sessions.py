@@ -20,7 +20,7 @@ def prose(seed: object, words: int) -> str:
 
 def session(number: int) -> dict[str, Any]:
     """Return one session with four messages and four memories, of which every third session has a rejected one."""
-    said = [f"I keep thinking about my sister. {prose((number, place), 12)}" for place in range(4)]
+    said = [f"I keep talking about my sister. {prose((number, place), 12)}" for place in range(4)]
     replies = [f"That sounds hard. {prose((number, place, 'reply'), 8)}" for place in range(4)]
     turns: list[dict[str, str]] = []
     for text, reply in zip(said, replies, strict=True):

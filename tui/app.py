@@ -16,7 +16,9 @@ from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.reactive import Initialize, Reactive
 from textual.screen import Screen
+from textual.theme import Theme
 
 from tui import drafts, keys
 from tui.backend import Launch
@@ -41,19 +43,27 @@ class AttuneApp(App[str]):
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("anywhere")
     COMMAND_PALETTE_DISPLAY = "^p"
 
+    def _chosen_theme(self) -> str:
+        return f"attune-{self._preferences.theme}"
+
+    theme: Reactive[str] = Reactive(Initialize(_chosen_theme))
+    """Known before the style sheet is read, so that it is read once."""
+
     def __init__(self, launch: Launch, *, stop_grace_s: float = STOP_GRACE_S) -> None:
+        self._preferences = Preferences.load(launch.home)
         super().__init__()
         self._launch = launch
-        self._preferences = Preferences.load(launch.home)
         self.link = Link(launch, self._report)
         self.chat = ChatScreen(self.link, enter_sends=self._preferences.enter_sends, stop_grace_s=stop_grace_s)
         self.chat.drafts = drafts.load(launch.home)
         self._leaving = False
         self.key_map = keys.KeyMap.load(launch.home)
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = f"attune-{self._preferences.theme}"
         self.set_keymap(self.key_map.overrides())
+
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        """Textual's and ours, from the very beginning."""
+        return {**super().available_themes, **{theme.name: theme for theme in THEMES}}
 
     def get_driver_class(self) -> type[Driver]:
         """Draw on the terminal even where standard error goes somewhere else."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -53,10 +54,12 @@ def train(work: Path, base_url: str, max_unscored: float) -> tuple[int, str]:
     """Run verl to its end; return its status and its log."""
     judge = write_judge(work / "judge.toml", base_url, max_unscored)
     kept = settings(make_tiny_qwen3(work / "model"), write_rows(work / "rows.jsonl"), work)
-    own = {one.lstrip("+").partition("=")[0] for one in JUDGED}
+    # Ray's sockets need a short path.
+    judged = (*JUDGED, f"+ray_kwargs.ray_init._temp_dir={tempfile.mkdtemp(prefix='ray-')}")
+    own = {one.lstrip("+").partition("=")[0] for one in judged}
     command = [one for one in (*kept, *CPU_SETTINGS) if one.lstrip("+").partition("=")[0] not in own]
     command += [
-        *JUDGED,
+        *judged,
         f"+reward.custom_reward_function.reward_kwargs.judge_config={judge}",
         f"+trainer.v1.sampler.sampler_kwargs.judge_config={judge}",
         "data.max_prompt_length=256",

@@ -15,13 +15,13 @@ from typing import Any, cast
 
 from assistant.errors import ModelError
 from assistant.metrics import Metrics
+from assistant.safety.features import CATEGORIES
 from assistant.safety.screen import CONTEXT_CHARS, CONTEXT_MESSAGES, LEVELS, Screen, screen
 from memory.template import fill, load
 from memory.types import Complete, CrisisLevel
 
 log = logging.getLogger(__name__)
 
-CATEGORIES = ("self_harm", "harm_to_others", "abuse", "eating_disorder", "psychosis_or_mania")
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
 
-from assistant.safety.features import concepts
+from assistant.safety.features import CATEGORIES, concepts
 
 Floats = NDArray[np.float32]
 
 FILE = "encoder.npz"
-HEADS = ("risk", "imminent", "self_harm", "harm_to_others", "abuse", "eating_disorder", "psychosis_or_mania")
+HEADS = ("risk", "imminent", *CATEGORIES)
 LONGEST = 128
 """Tokens that are read at once."""
 PARTS = {

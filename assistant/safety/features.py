@@ -17,6 +17,8 @@ from assistant.language import detect_language
 from assistant.safety.rules import simplified
 from memory.template import load
 
+CATEGORIES = ("self_harm", "harm_to_others", "abuse", "eating_disorder", "psychosis_or_mania")
+"""What a message may be a sign of."""
 Block = Literal["characters", "words", "concepts"]
 _LATIN_LONGEST = 5
 _CJK_LONGEST = 4

@@ -28,10 +28,9 @@ from numpy.typing import NDArray
 from assistant.safety.canonical import canonical
 from assistant.safety.encoder import FILE as ENCODER_FILE
 from assistant.safety.encoder import Encoder, glossed, read_encoder
-from assistant.safety.features import Block, features, language_of
+from assistant.safety.features import CATEGORIES, Block, features, language_of
 
 FILE = "learned.npz"
-CATEGORIES = ("self_harm", "harm_to_others", "abuse", "eating_disorder", "psychosis_or_mania")
 BLOCKS: tuple[Block, ...] = get_args(Block)
 WINDOW_CHARS = 280
 """A longer message is also read in stretches of about so many characters, that one sentence in a page may count."""

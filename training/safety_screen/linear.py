@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from assistant.safety.canonical import canonical
-from assistant.safety.features import features, language_of
-from assistant.safety.learned import BLOCKS, CATEGORIES, block_values, fingerprint
+from assistant.safety.features import CATEGORIES, features, language_of
+from assistant.safety.learned import BLOCKS, block_values, fingerprint
 from assistant.safety.screen import clues
 from training.safety_screen.lines import TUNED, Line
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from assistant.safety.canonical import canonical
 from assistant.safety.encoder import LONGEST, Encoder, Floats
-from assistant.safety.features import concepts, features
-from assistant.safety.learned import CATEGORIES, encoder, judge, read_weights, weights, weights_path, windows
+from assistant.safety.features import CATEGORIES, concepts, features
+from assistant.safety.learned import encoder, judge, read_weights, weights, weights_path, windows
 from assistant.safety.screen import screen
 
 

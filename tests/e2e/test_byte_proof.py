@@ -21,13 +21,12 @@ import pytest
 
 from memory.config import MemoryConfig
 from memory.ledger.ledger import Ledger
-from memory.types import Evidence, Kind, NewFact
+from tests.fakes.agreeing import somebody_who_agrees
 from tests.fakes.builder_server import ScriptedBuilder
 from tests.fakes.embedding import shared_embedder
 from tests.fakes.scripted_answers import reply
 from tests.fakes.scripted_server import ScriptedServer
 from tests.fakes.serve_process import client_of, serving
-from tests.fakes.sessions import prose
 from tests.fakes.traces import in_files
 from training.endpoint import Endpoint
 from training.errors import DatasetError
@@ -61,16 +60,7 @@ async def others_who_agree(home: Path) -> None:
     """Have other people in the ledger, so that there can be a data set without the one who forgets."""
     async with Ledger.open(MemoryConfig(home=home)) as ledger:
         for number in range(OTHERS):
-            person = (await ledger.users.create(f"person {number}")).id
-            await ledger.settings.update(person, training=True)
-            conversation = await ledger.conversations.create(person)
-            said = f"I keep talking about my sister. {prose(number, 12)}"
-            message = (await ledger.messages.append(person, conversation.id, "user", said)).message
-            evidence = (Evidence(message.id, message.text),)
-            fact = f"Has a sister who {prose((number, 'fact'), 6)}"
-            await ledger.facts.add(
-                person, NewFact(fact, Kind.RELATIONSHIP, 0.9, "stated", evidence, message.created_at)
-            )
+            await somebody_who_agrees(ledger, number)
 
 
 async def built(home: Path, *words: str) -> str:

@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from assistant.config import load_config
 from memory.ledger.ledger import Ledger
-from memory.types import Evidence, Kind, NewFact
+from tests.fakes.agreeing import somebody_who_agrees
 from tests.fakes.builder_server import ScriptedBuilder
-from tests.fakes.sessions import prose, write_sessions
+from tests.fakes.sessions import write_sessions
 from training.cli import app
 
 PEOPLE = 4
@@ -26,16 +26,7 @@ async def people_who_agree() -> list[str]:
     found = []
     async with Ledger.open(load_config(None).memory_config) as ledger:
         for number in range(PEOPLE):
-            person = (await ledger.users.create(f"person {number}")).id
-            await ledger.settings.update(person, training=True)
-            conversation = await ledger.conversations.create(person)
-            said = f"I keep talking about my sister. {prose(number, 12)}"
-            message = (await ledger.messages.append(person, conversation.id, "user", said)).message
-            evidence = (Evidence(message.id, message.text),)
-            fact = f"Has a sister who {prose((number, 'fact'), 6)}"
-            at = datetime(2026, 5, 1, tzinfo=UTC)
-            await ledger.facts.add(person, NewFact(fact, Kind.RELATIONSHIP, 0.9, "stated", evidence, at))
-            found.append(person)
+            found.append(await somebody_who_agrees(ledger, number, datetime(2026, 5, 1, tzinfo=UTC)))
     return found
 
 

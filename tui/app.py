@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
@@ -20,7 +20,7 @@ from textual.reactive import Initialize, Reactive
 from textual.screen import Screen
 from textual.theme import Theme
 
-from tui import drafts, keys
+from tui import alt, drafts, keys
 from tui.backend import Launch
 from tui.link import Link, LinkState
 from tui.messages import LinkChanged
@@ -52,6 +52,7 @@ class AttuneApp(App[str]):
     def __init__(self, launch: Launch, *, stop_grace_s: float = STOP_GRACE_S) -> None:
         self._preferences = Preferences.load(launch.home)
         super().__init__()
+        alt.tell_alt_enter()
         self._launch = launch
         self.link = Link(launch, self._report)
         self.chat = ChatScreen(self.link, enter_sends=self._preferences.enter_sends, stop_grace_s=stop_grace_s)
@@ -106,6 +107,11 @@ class AttuneApp(App[str]):
     async def on_unmount(self) -> None:
         """Close the connections."""
         await self.link.close()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys with Alt are commands, whatever the terminal sends for them."""
+        alt.without_letter(event)
+        await super().on_event(event)
 
     def _report(self, state: LinkState) -> None:
         self.chat.post_message(LinkChanged(state))

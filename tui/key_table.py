@@ -142,7 +142,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "bad",
         "chat",
-        ("alt+b",),
+        ("alt+n", "alt+b"),
         "Bad",
         "Say that the last reply was not good, and why if you like.",
         command="That reply was not good",

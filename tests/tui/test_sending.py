@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual._xterm_parser import XTermParser
+from textual.message import Message
 from textual.widgets import Markdown
 
 from assistant import wire
@@ -78,6 +80,38 @@ async def test_enter_sends_and_ctrl_j_begins_a_line(backend: ScriptedBackend, ch
     await chat.pilot.press("enter")
     await chat.until(lambda: bool(backend.sent), "the message")
     assert backend.sent[0].content == "a\nb\nc"
+
+
+def typed(sent: str) -> list[Message]:
+    """What Textual makes of what a terminal sends."""
+    parser = XTermParser()
+    return [*parser.feed(sent), *parser.feed("")]
+
+
+async def test_alt_enter_begins_a_line_in_terminals_that_send_escape_and_enter(chat: DrivenApp) -> None:
+    for event in [*typed("a"), *typed("\x1b\r"), *typed("b")]:
+        chat.app.post_message(event)
+    await chat.until(lambda: chat.prompt.text == "a\nb", "the two lines")
+
+
+@pytest.mark.parametrize("sent", ["\x1bg", "\x1bn"])
+async def test_a_key_with_alt_writes_nothing_in_terminals_that_send_escape_and_a_letter(
+    backend: ScriptedBackend, chat: DrivenApp, sent: str
+) -> None:
+    await chat.say("one")
+    for event in typed(sent):
+        chat.app.post_message(event)
+    if sent == "\x1bn":
+        await chat.shows(AskScreen)
+        await chat.pilot.press("enter")
+    await chat.until(lambda: bool(backend.feedback), "the rating")
+    assert chat.prompt.text == ""
+
+
+async def test_what_joins_letters_and_emoji_is_typed_too(chat: DrivenApp) -> None:
+    for event in typed("می\u200cخواهم 👨\u200d👧"):
+        chat.app.post_message(event)
+    await chat.until(lambda: chat.prompt.text == "می\u200cخواهم 👨\u200d👧", "the whole text")
 
 
 async def test_enter_and_ctrl_j_can_be_swapped_for_good(
@@ -256,7 +290,7 @@ async def test_a_reply_is_rated_and_the_reason_told(backend: ScriptedBackend, ch
     await chat.say("one")
     await chat.pilot.press("alt+g")
     await chat.until(lambda: [f.rating for f in backend.feedback.values()] == ["up"], "the rating")
-    await chat.pilot.press("alt+b")
+    await chat.pilot.press("alt+n")
     await chat.shows(AskScreen)
     await chat.pilot.press(*"too long", "enter")
     await chat.until(lambda: [f.reason for f in backend.feedback.values()] == ["too long"], "the reason")

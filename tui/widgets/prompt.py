@@ -13,6 +13,9 @@ from textual.widgets import TextArea
 from tui.keys import bindings
 from tui.text import one_line
 
+JOINERS = ("\u200c", "\u200d")
+"""Part of words in Persian and Indic scripts and of many emoji; Textual drops them as not printable."""
+
 
 class Prompt(TextArea):
     """A text area that posts `Submitted`; it is emptied by whoever takes the text, not by sending."""
@@ -80,6 +83,8 @@ class Prompt(TextArea):
             self.scroll_cursor_visible()
         elif event.key == "up" and not self.text:
             self.post_message(self.Recalled())
+        elif event.character in JOINERS:
+            self.replace(event.character, *self.selection)
         else:
             return
         event.stop()

@@ -51,22 +51,24 @@ async def bring_in(client: Client, name: str, format: str, told: Told) -> list[s
     Raises:
         TerminalError: the file cannot be read, or the backend refused it; the message says why.
     """
-    path = await asyncio.to_thread(_there, name)
+    path, done = await asyncio.to_thread(_there, name), 0
     async for line in client.bring(path, format):
         kind = line.get("type")
         if kind == "error":
-            raise TerminalError(str(line.get("message") or "the import failed"))
+            stays = "; what came before stays" if done else ""
+            raise TerminalError(f"{line.get('message') or 'the import failed'}{stays}")
         if kind == "brought":
             return _brought(line)
-        total = line.get("total")
-        told(f"{line.get('phase', 'reading')}: {line.get('done', 0)}" + (f" of {total}" if total else ""))
+        done, total = line.get("done", 0), line.get("total")
+        told(f"{line.get('phase', 'reading')}: {done}" + (f" of {total}" if total else ""))
     raise TerminalError("the backend ended the import without a word; what it took in before stays")
 
 
 def _brought(line: dict[str, object]) -> list[str]:
-    said = [f"{line.get('conversations', 0)} conversations with {line.get('messages', 0)} messages are here now"]
+    came = f"{line.get('conversations', 0)} conversations with {line.get('messages', 0)} messages were brought in"
+    said = [came if line.get("conversations") else "nothing new was brought in"]
     if line.get("already_there"):
-        said.append(f"{line['already_there']} were here before")
+        said.append(f"already here: {line['already_there']}")
     if line.get("to_learn_from"):
         said.append("what they tell about you is learned in the background")
     skipped = line.get("skipped")
@@ -84,6 +86,8 @@ def _new(name: str) -> Path:
 
 def _there(name: str) -> Path:
     path = Path(name).expanduser().resolve()
+    if path.is_dir():
+        raise TerminalError(f"{path} is a folder; name the file in it")
     if not path.is_file():
         raise TerminalError(f"there is no file {path}")
     return path

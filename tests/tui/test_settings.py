@@ -18,7 +18,7 @@ from tui.screens.ask import AskScreen, ChooseScreen
 from tui.screens.chat import ChatScreen
 from tui.screens.first_run import FirstRunScreen
 from tui.screens.resources import ResourcesScreen
-from tui.screens.settings import SettingsScreen
+from tui.screens.settings import CHANGES, SettingsScreen
 
 
 async def open_settings(chat: DrivenApp) -> None:
@@ -174,11 +174,26 @@ async def test_a_chatgpt_export_is_brought_in(backend: ScriptedBackend, chat: Dr
     assert backend.person.brought == [("chatgpt", b"[]")]
 
 
+async def test_the_page_does_not_go_on_saying_how_far_a_failed_import_was(chat: DrivenApp, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    await open_settings(chat)
+    await chat.pilot.press("i")
+    await chat.shows(ChooseScreen, 3)
+    await chat.pilot.press("enter")
+    await chat.shows(AskScreen)
+    chat.app.screen.query_one(Input).value = str(tmp_path / "empty")
+    await chat.pilot.press("enter")
+    await chat.until(lambda: any("the file is empty" in toast for toast in chat.toasts), "the complaint")
+    assert chat.line("#count") == CHANGES
+
+
 async def test_an_import_that_fails_says_why(backend: ScriptedBackend, chat: DrivenApp, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     client = await chat.app.link.client()
     with pytest.raises(TerminalError, match="the file is empty"):
         await carrying.bring_in(client, str(tmp_path / "empty"), "jsonl", print)
+    with pytest.raises(TerminalError, match="is a folder"):
+        await carrying.bring_in(client, str(tmp_path), "jsonl", print)
     with pytest.raises(TerminalError, match="there is no file"):
         await carrying.bring_in(client, str(tmp_path / "nowhere"), "jsonl", print)
     with pytest.raises(TerminalError, match="there already"):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from assistant import wire
     from tui.client import Client
 
+CHANGES = "Enter changes the marked one."
+
 
 class SettingsScreen(Page[None]):
     """A page with every setting; Enter changes the marked one."""
@@ -57,7 +59,7 @@ class SettingsScreen(Page[None]):
             options.add_option(Option(_line(one, choices.value_of(self.view, one)), id=one.name))
         options.highlighted = marked
         options.focus()
-        self.query_one("#count", Static).update("Enter changes the marked one.")
+        self.query_one("#count", Static).update(CHANGES)
         lines = choices.answers(health, url_is_here=is_loopback(url))
         self.query_one("#answers", Static).update("\n".join(["Which model answers", *lines]))
 
@@ -107,6 +109,7 @@ class SettingsScreen(Page[None]):
         try:
             path = await carrying.take_out(await self.link.client(), name, self._progress)
         except TerminalError as error:
+            self._progress(CHANGES)
             self.post_message(RequestFailed("Not taken out", error))
         else:
             self._progress(f"Everything held about you is in {path}")
@@ -115,12 +118,16 @@ class SettingsScreen(Page[None]):
     async def action_bring(self) -> None:
         """Bring a history in."""
         format = await self.app.push_screen_wait(ChooseScreen("Import", carrying.FORMATS))
-        name = format and await self.app.push_screen_wait(AskScreen("File"))
+        name = format and await self.app.push_screen_wait(
+            AskScreen("File", about="Where it lies, such as ~/Downloads/conversations.json")
+        )
         if not format or not name:
             return
+        self._progress("reading…")
         try:
             lines = await carrying.bring_in(await self.link.client(), name, format, self._progress)
         except TerminalError as error:
+            self._progress(CHANGES)
             self.post_message(RequestFailed("Not imported", error))
         else:
             self._progress("; ".join(lines))

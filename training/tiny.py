@@ -26,10 +26,13 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_tiny_qwen3(directory: Path, seed: int = 0, layers: int = 2, corpus: Sequence[str] = CORPUS) -> Path:
+def make_tiny_qwen3(
+    directory: Path, seed: int = 0, layers: int = 2, corpus: Sequence[str] = CORPUS, *, endless: bool = False
+) -> Path:
     """Write a Hugging Face model directory (with two layers 0.35 million parameters, 1.5 MB) and return it.
 
-    The tokenizer's vocabulary is made from `corpus`; it can write everything else in bytes.
+    The tokenizer's vocabulary is made from `corpus`; it can write everything else in bytes. An `endless` model never
+    draws a special token, so that a reply ends at its limit only and is never empty by chance.
     """
     import torch
     from transformers import GenerationConfig, Qwen3Config, Qwen3ForCausalLM
@@ -45,7 +48,7 @@ def make_tiny_qwen3(directory: Path, seed: int = 0, layers: int = 2, corpus: Seq
         num_key_value_heads=2,
         head_dim=32,
         max_position_embeddings=CONTEXT_TOKENS,
-        tie_word_embeddings=True,
+        tie_word_embeddings=not endless,
         bos_token_id=None,
         dtype="float32",
         **ends,
@@ -53,10 +56,26 @@ def make_tiny_qwen3(directory: Path, seed: int = 0, layers: int = 2, corpus: Seq
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Qwen3ForCausalLM(config)
+        if endless:
+            _never_ends(model)
     model.generation_config = GenerationConfig(**ends)
     tokenizer.save_pretrained(directory)
     model.save_pretrained(directory)
     return directory
+
+
+def _never_ends(model: Any) -> None:
+    """Make the first hidden channel a constant that no layer writes, and let it weigh against the special tokens."""
+    import torch
+
+    embedding, head = model.model.embed_tokens.weight, model.lm_head.weight
+    with torch.no_grad():
+        embedding[:, 0] = 4 * embedding.std()
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight[0] = 0
+            layer.mlp.down_proj.weight[0] = 0
+        head[:, 0] = 0
+        head[: len(SPECIAL_TOKENS), 0] = -30
 
 
 def _tokenizer(corpus: Sequence[str]) -> Any:

@@ -139,8 +139,9 @@ def model_server(kind: str, tmp_path_factory: pytest.TempPathFactory) -> ModelSe
         return scripted
     from training.tiny import make_tiny_qwen3
 
-    # With this seed the model repeats one letter without end when nothing is left to chance, so it says something.
-    return partial(vllm, make_tiny_qwen3(tmp_path_factory.mktemp("tiny") / "model", seed=4, layers=LAYERS))
+    return partial(
+        vllm, make_tiny_qwen3(tmp_path_factory.mktemp("tiny") / "model", seed=4, layers=LAYERS, endless=True)
+    )
 
 
 @pytest.fixture

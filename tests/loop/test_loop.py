@@ -53,7 +53,7 @@ def ray_place() -> Iterator[Path]:
 @pytest.fixture
 def vllm(tmp_path: Path) -> Iterator[VllmServer]:
     """The real server with a tiny base model; it takes adapters while it runs."""
-    model = make_tiny_qwen3(tmp_path / "model", seed=4, layers=LAYERS)
+    model = make_tiny_qwen3(tmp_path / "model", seed=4, layers=LAYERS, endless=True)
     with run_vllm(
         model,
         python=SERVE_PYTHON,

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training.tiny import CONTEXT_TOKENS, make_tiny_qwen3
 
@@ -35,3 +36,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tiny: Path
 
     assert embedding(make_tiny_qwen3(tmp_path / "same")) == embedding(tiny)
     assert embedding(make_tiny_qwen3(tmp_path / "other", seed=1)) != embedding(tiny)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_endless_model_never_draws_a_special_token(seed: int, tmp_path: Path) -> None:
+    endless = make_tiny_qwen3(tmp_path / "endless", seed=seed, layers=8, endless=True)
+    tokenizer = AutoTokenizer.from_pretrained(endless)
+    said = tokenizer(
+        "<|im_start|>user\nI feel at home, 你好, 🙂<|im_end|>\n<|im_start|>assistant\n", return_tensors="pt"
+    )
+    with torch.no_grad():
+        drawn = AutoModelForCausalLM.from_pretrained(endless)(said["input_ids"]).logits.softmax(-1)
+    assert float(drawn[..., tokenizer.all_special_ids].sum(-1).max()) < 1e-4

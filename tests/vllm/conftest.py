@@ -23,11 +23,10 @@ Metric = Callable[[str], float]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """The server, ready; its log lies beside the model in pytest's temporary directory.
 
-    Eight layers are slow enough for vLLM's front end to keep pace with its engine on a busy machine. With this seed the
-    model repeats the letter F without end when nothing is left to chance.
+    Eight layers are slow enough for vLLM's front end to keep pace with its engine on a busy machine.
     """
     directory = tmp_path_factory.mktemp("vllm")
-    model = make_tiny_qwen3(directory / "model", seed=4, layers=8)
+    model = make_tiny_qwen3(directory / "model", seed=4, layers=8, endless=True)
     with run_vllm(model, python=SERVE_PYTHON, log=directory / "vllm.log") as running:
         yield running
 

@@ -61,7 +61,7 @@ async def registered(home: Path) -> Policy:
 
 @pytest.mark.parametrize("kind", ["lora", "full"])
 def test_a_directory_is_served_registered_and_stopped(tmp_path: Path, kind: str) -> None:
-    model = make_tiny_qwen3(tmp_path / "model", seed=4)
+    model = make_tiny_qwen3(tmp_path / "model", seed=4, endless=True)
     source = described(make_lora(tmp_path / "adapter", 1, 2) if kind == "lora" else model, model, kind)
     home, port = tmp_path / "home", free_port()
     run = command(str(source), port, "--as", "p7")

@@ -17,7 +17,7 @@ from training.vllm_server import VllmServer, free_port
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 
 ENDLESS = Sampling(temperature=0, max_tokens=12000)
-"""Without chance this tiny model repeats one letter and never ends its turn; this would take it most of a minute."""
+"""This tiny model never ends its turn; this would take it most of a minute."""
 GREETING = Prompt(({"role": "system", "content": "Be kind."}, {"role": "user", "content": "I feel at home here."}))
 
 

@@ -54,9 +54,15 @@ def _required(memory_id: str) -> str:
 
 
 async def _forget(desk: Desk, memory_id: str) -> None:
-    if not memory_id:
-        raise TerminalError("which one? /memories lists them; then /forget ID")
-    gone = await (await desk.client()).forget(memory_id)
+    memory_id, _, only_say = memory_id.partition(" ")
+    if not memory_id or only_say not in ("", "--dry-run"):
+        raise TerminalError(
+            "which one? /memories lists them; then /forget ID, or /forget ID --dry-run to see what goes"
+        )
+    gone = await (await desk.client()).forget(memory_id, dry_run=bool(only_say))
+    if only_say:
+        desk.note(f"would be forgotten: {', '.join(gone.forgotten)}; nothing is yet")
+        return
     desk.note(f"forgotten, for good: {', '.join(gone.forgotten)}")
 
 
@@ -137,7 +143,7 @@ COMMANDS = (
     Command(
         "decline", "ID", "say that it is not right: it ends and is not learned again from the same words", _decline
     ),
-    Command("forget", "ID", "make it forget one of them", _forget),
+    Command("forget", "ID [--dry-run]", "make it forget one of them, or only say what would go", _forget),
     Command("persona", "", "what it believes about how you are", _persona),
     Command("trait", "NAME HOW", "low, medium, high, 20 to 80, freeze, unfreeze or delete", _trait),
     Command("questionnaire", "[20|50]", "answer short statements about yourself", _questionnaire),

@@ -299,7 +299,7 @@ class ScriptedBackend:
         if request.path_params["review"] == "decline":
             del self.memories[memory.id]
         else:
-            memory = self.memories[memory.id] = memory.model_copy(update={"confidence": 1.0})
+            memory = self.memories[memory.id] = memory.model_copy(update={"review": "confirmed"})
         return answer(memory)
 
     async def _resources(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from tui.screens.ask import AskScreen
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.memories import MemoriesScreen
+from tui.widgets.picker import Picker
 
 
 async def open_memories(chat: DrivenApp, count: int) -> None:
@@ -41,6 +42,24 @@ async def test_a_memory_is_forgotten_after_asking(backend: ScriptedBackend, chat
     await chat.until(lambda: len(backend.memories) == 1, "the forgetting")
     await chat.pilot.press(*["backspace"] * 5)
     await chat.until(lambda: chat.listed == 1, "the shorter list")
+
+
+async def test_after_one_is_forgotten_its_neighbour_is_marked(backend: ScriptedBackend, chat: DrivenApp) -> None:
+    held = {memory.id: memory for memory in (backend.remember(f"Ada has {n} cats.", "cats") for n in range(4))}
+    await open_memories(chat, 4)
+    picker = chat.app.screen.query_one(Picker)
+    await chat.pilot.press("down")
+    gone = picker.marked
+    await chat.pilot.press("down")
+    neighbour = picker.marked
+    await chat.pilot.press("up", "f8")
+    await chat.shows(ConfirmScreen)
+    await chat.pilot.press("y")
+    await chat.until(lambda: chat.listed == 3, "the shorter list")
+    assert gone not in backend.memories
+    assert picker.marked == neighbour
+    await chat.pilot.press(*held[str(neighbour)].text.split()[2])
+    assert (chat.listed, picker.marked) == (1, neighbour)
 
 
 async def test_the_harmless_answer_is_in_front(backend: ScriptedBackend, chat: DrivenApp) -> None:
@@ -87,6 +106,6 @@ async def test_a_memory_is_confirmed_or_declined(backend: ScriptedBackend, chat:
     backend.remember("Ada works in Oslo.", "I work in Oslo")
     await open_memories(chat, 1)
     await chat.pilot.press("alt+y")
-    await chat.until(lambda: "100% sure" in chat.picture, "the confirmation")
+    await chat.until(lambda: "you said it is right" in chat.picture, "the confirmation")
     await chat.pilot.press("alt+n")
     await chat.until(lambda: not backend.memories, "the end of it")

@@ -100,12 +100,18 @@ async def test_a_retraction_is_said_because_print_cannot_be_taken_back(backend: 
 async def test_what_begins_with_a_slash_is_a_command(backend: ScriptedBackend, run: Run) -> None:
     backend.converse("Rain in Bergen")
     fact = backend.remember("Ada has a dog.", "my dog")
-    said = await run(say=f"/help\n/list\n/memories\n/forget {fact.id}\n/memories\none\n/new\ntwo\n/quit\nnever\n")
+    forget = f"/forget {fact.id} --dry-run\n/forget {fact.id}\n"
+    said = await run(say=f"/help\n/list\n/memories\n{forget}/memories\none\n/new\ntwo\n/quit\nnever\n")
     assert said.code == 0
     assert "/forget ID" in said.out
     assert "2026-01-05 12:00  Rain in Bergen\n" in said.out
     assert f"{fact.id}  Ada has a dog.  “my dog”\n" in said.out
-    assert said.err.splitlines() == [f"— forgotten, for good: {fact.id}", "— nothing yet", "— a new conversation"]
+    assert said.err.splitlines() == [
+        f"— would be forgotten: {fact.id}; nothing is yet",
+        f"— forgotten, for good: {fact.id}",
+        "— nothing yet",
+        "— a new conversation",
+    ]
     assert [message.content for message in backend.sent] == ["one", "two"]
     assert len(backend.conversations) == 3
 

@@ -153,7 +153,8 @@ async def forget_memory(page: Page[None], id: str, text: str) -> None:
 
 def _choice(memory: wire.Memory) -> Choice:
     quotes = [f"“{one_line(evidence.quote, 200)}”" for evidence in memory.evidence]
-    about = f"{memory.kind} · {memory.confidence:.0%} sure · {memory.valid_from.astimezone():%Y-%m-%d}"
+    sure = "you said it is right" if memory.review == "confirmed" else f"{memory.confidence:.0%} sure"
+    about = f"{memory.kind} · {sure} · {memory.valid_from.astimezone():%Y-%m-%d}"
     lines = [Content.styled(memory.text, "bold")]
     lines += [Content.styled(quote, "italic $muted") for quote in quotes]
     lines.append(Content.styled(about, "$faint"))

@@ -50,6 +50,7 @@ class Picker(Vertical):
         self._empty = empty
         self._choices: list[Choice] = []
         self._loaded = False
+        self._looked_for = ""
 
     def compose(self) -> ComposeResult:
         """Filter, list, and what is said where nothing is in it."""
@@ -64,7 +65,7 @@ class Picker(Vertical):
         self._fill()
 
     def show(self, choices: list[Choice]) -> None:
-        """Show these choices, keeping the mark where it was."""
+        """Show these choices, the mark where it was, or on what came into its place."""
         self._choices, self._loaded = choices, True
         self._fill()
 
@@ -101,7 +102,9 @@ class Picker(Vertical):
 
     def _fill(self) -> None:
         options, before = self.query_one(OptionList), self.marked
+        at = options.highlighted or 0
         typed = self.query_one(Input).value
+        at, self._looked_for = at if typed == self._looked_for else 0, typed
         wanted = typed.casefold().split() if self._narrow else []
         found = [c for c in self._choices if all(word in c.words.casefold() for word in wanted)]
         options.clear_options()
@@ -111,7 +114,7 @@ class Picker(Vertical):
             options.add_option(Option(choice.content, id=choice.id))
         ids = [c.id for c in found]
         if found:
-            options.highlighted = ids.index(before) if before in ids else 0
+            options.highlighted = ids.index(before) if before in ids else min(at, len(ids) - 1)
         nothing = self._empty if not self._choices and not typed.strip() else "Nothing fits what you typed."
         self.query_one(".empty", Static).update(nothing if self._loaded else "One moment…")
         self.set_class(not found, "-empty")

@@ -55,7 +55,7 @@ class Screening:
 
         Never raises but to be cancelled.
         """
-        found = await self.at_first(message, own_words)
+        found = await self._first(message, own_words, doubts=self._second_look is not None)
         if self._second_look is None or not found.doubtful:
             return found
         try:
@@ -70,7 +70,11 @@ class Screening:
 
     async def at_first(self, message: str, own_words: Sequence[str]) -> Screen:
         """Screen `message` by rules and what was learned alone."""
-        return await asyncio.to_thread(screen, message, list(own_words[-CONTEXT_MESSAGES:]))
+        return await self._first(message, own_words, doubts=False)
+
+    @staticmethod
+    async def _first(message: str, own_words: Sequence[str], *, doubts: bool) -> Screen:
+        return await asyncio.to_thread(screen, message, list(own_words[-CONTEXT_MESSAGES:]), doubts=doubts)
 
     @staticmethod
     async def _asked(look: SecondLook, message: str, own_words: Sequence[str]) -> tuple[CrisisLevel, str]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "chromadb", "mem0", "verl", "vllm", "sentence_transformers", "transformers", "openai")
+HEAVY = ("torch", "chromadb", "mem0", "verl", "vllm", "sentence_transformers", "transformers", "openai", "onnxruntime")
 
 LIGHT = (
     "import assistant.cli",

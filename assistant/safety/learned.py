@@ -147,9 +147,17 @@ def weights_path() -> Path:
 
 
 def judge(
-    message: str, clues: Sequence[str] = (), known: Weights | None = None, reader: Encoder | None = None
+    message: str,
+    clues: Sequence[str] = (),
+    known: Weights | None = None,
+    reader: Encoder | None = None,
+    *,
+    least: float | None = None,
 ) -> Learned:
     """Weigh `message`, of which the rules found `clues`; the stretch of it that weighs most counts.
+
+    Of scores below `least` nothing more than that is wanted, so that what words alone keep below it is not read: most
+    messages are not, and cost a third. None wants every score.
 
     Raises:
         ValueError, KeyError, OSError: the weights of either part cannot be read.
@@ -166,13 +174,18 @@ def judge(
     if not weighed:
         return Learned(-1.0, False, CATEGORIES[0])
     weighed.sort(key=lambda one: -float(one[0][0]))
+    wanted = weighed[:READ_STRETCHES]
+    if least is not None and least > HARMLESS:
+        wanted = [one for one in wanted if float(one[0][0]) >= HARMLESS]
+    if not wanted:
+        return Learned(HARMLESS, False, CATEGORIES[0], language)
     stack = known.manifest["stack"][stack_of(language)]
     found = [
         (
             stacked(stack, float(values[0]), float(read[0]), margin_of(len(ids), clues, len(weighed))),
             values + np.tanh(read / 2),
         )
-        for values, stretch in weighed[:READ_STRETCHES]
+        for values, stretch in wanted
         for ids in reader.pieces(stretch)[:READ_STRETCHES]
         for read in (reader.read(ids),)
     ]

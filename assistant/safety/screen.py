@@ -53,7 +53,8 @@ class Screen:
     language: str = "en"
     """In which fixed texts should be worded: of the rule that matched, else of the message."""
     doubtful: bool = False
-    """Whether it is no crisis, but resembles harmless messages too little to be sure: a second look may tell."""
+    """Whether it is no crisis, but resembles harmless messages too little to be sure: a second look may tell. False
+    where that was not asked."""
 
     @property
     def crisis(self) -> bool:
@@ -80,13 +81,14 @@ class _Sign:
     """Whether it stands whatever the rest of the message resembles."""
 
 
-def screen(message: str, context: Sequence[str] = ()) -> Screen:
+def screen(message: str, context: Sequence[str] = (), *, doubts: bool = False) -> Screen:
     """Screen `message` in the light of `context`, the person's own previous messages, oldest first.
 
-    Never raises: where screening itself fails, the answer is `concern`.
+    `doubts` asks whether it is doubtful too, which takes several times as long for most messages and changes nothing
+    else. Never raises: where screening itself fails, the answer is `concern`.
     """
     try:
-        return _screen(message, context)
+        return _screen(message, context, doubts)
     except Exception:
         return Screen("concern", (), (_FAILED,), doubtful=True)
 
@@ -107,7 +109,7 @@ def screen_reply(text: str) -> str | None:
         return "screen_failed"
 
 
-def _screen(message: str, context: Sequence[str]) -> Screen:
+def _screen(message: str, context: Sequence[str], doubts: bool) -> Screen:
     known = rules()
     earlier_texts = [canonical(text[-CONTEXT_CHARS:]) for text in context[-CONTEXT_MESSAGES:]]
     before = [_signs(one, known) for one in earlier_texts]
@@ -115,12 +117,12 @@ def _screen(message: str, context: Sequence[str]) -> Screen:
     text = canonical(message)
     signs = _signs(text, known, earlier_texts[-1] if earlier_texts and earlier is None else "")
     signs += _raised(text, signs, earlier, known)
-    signs, doubtful = _weighed(message, signs)
+    signs, doubtful = _weighed(message, signs, doubts)
     if earlier is not None and earlier.level >= 2 and not any(sign.level for sign in signs):
         floor = 2 if _says_little(text) and _still_in_crisis(earlier_texts, before) else 1
         signs.append(_Sign(floor, earlier.category, "context.recent_crisis", earlier.language))
     result = _result(signs, message)
-    return replace(result, doubtful=doubtful and not result.crisis)
+    return replace(result, doubtful=doubts and doubtful and not result.crisis)
 
 
 def clues(message: str) -> list[str]:
@@ -133,13 +135,15 @@ def clues_of(signs: Sequence[_Sign]) -> list[str]:
     return sorted({f"rule {LEVELS[sign.level]}{' firm' if sign.firm else ''}" for sign in signs if sign.level})
 
 
-def _weighed(message: str, signs: list[_Sign]) -> tuple[list[_Sign], bool]:
+def _weighed(message: str, signs: list[_Sign], doubts: bool) -> tuple[list[_Sign], bool]:
     """Add what the learned part finds; hold back signs that are not firm where it finds nothing at all.
 
-    Also returns whether it found neither a crisis nor a harmless message.
+    Also returns whether it found neither a crisis nor a harmless message, which is worth knowing with `doubts`.
     """
+    can_be_held_back = any(sign.level > 1 and not sign.firm for sign in signs)
     try:
-        found, known = judge(message, clues_of(signs)), weights()
+        known = weights()
+        found = judge(message, clues_of(signs), least=None if doubts or can_be_held_back else known.concern)
     except Exception:
         return [*signs, _Sign(1, "", _FAILED, "other")], True
     if found.score >= known.high:

@@ -106,5 +106,5 @@ def test_a_screen_is_raised_and_never_lowered(level: CrisisLevel, wanted: Crisis
 
 
 def test_no_crisis_is_in_doubt() -> None:
-    assert not screen(PLAIN).doubtful
-    assert screen(UNSURE).doubtful
+    assert not screen(PLAIN, doubts=True).doubtful
+    assert screen(UNSURE, doubts=True).doubtful

@@ -20,6 +20,7 @@ from assistant.safety.encoder import (
     read_encoder,
     read_tokenizer,
 )
+from assistant.safety.forward import FILE, Forward
 from assistant.safety.learned import encoder
 
 ROOT = Path(__file__).parents[3]
@@ -35,7 +36,7 @@ TEXTS = (
 def unadapted() -> Encoder:
     base = read_base()
     head = (np.zeros((len(HEADS), base.width), np.float32), np.zeros(len(HEADS), np.float32))
-    return Encoder(base, base.layers, head, read_tokenizer(), {})
+    return Encoder(base, Forward(base.layers), head, read_tokenizer(), {})
 
 
 @pytest.mark.parametrize("number", range(len(TEXTS)))
@@ -50,6 +51,20 @@ def test_the_forward_pass_is_that_of_transformers(number: int) -> None:
     with torch.no_grad():
         theirs = AutoModel.from_pretrained(str(model_directory()))(torch.tensor([ids])).last_hidden_state[0].numpy()
     assert np.abs(ours.encoded(ids) - theirs).max() < 1e-4
+
+
+def test_the_graph_that_is_shipped_is_the_one_that_is_written() -> None:
+    import onnx
+
+    from training.safety_screen.graph import graph
+
+    shipped = onnx.load(str(ROOT / "assistant" / "safety" / FILE), load_external_data=False)
+    assert shipped == graph(read_base())
+
+
+def test_weights_that_are_not_the_graphs_are_refused() -> None:
+    with pytest.raises(ValueError, match=FILE):
+        Forward(read_base().layers[:-1])
 
 
 def test_the_tokens_are_those_of_transformers() -> None:

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.safety.canonical import canonical
-from assistant.safety.encoder import LONGEST, Encoder, Floats
+from assistant.safety.encoder import LONGEST, Encoder
 from assistant.safety.features import CATEGORIES, concepts, features
-from assistant.safety.learned import encoder, judge, read_weights, weights, weights_path, windows
+from assistant.safety.forward import Floats
+from assistant.safety.learned import HARMLESS, encoder, judge, read_weights, weights, weights_path, windows
 from assistant.safety.screen import screen
 
 
@@ -71,6 +72,24 @@ def test_a_long_message_is_read_at_bounded_cost() -> None:
     judge("今天我们去市场买了苹果。" * 500, reader=counting)
     assert len(reads) < 40
     assert max(reads) <= LONGEST
+
+
+def test_what_words_alone_keep_below_a_score_is_not_read_and_nothing_else_changes() -> None:
+    messages = [
+        "What should I cook with chicken?",
+        "I want to die and I have the pills here",
+        "no idea",
+        "累了，不想说话。",
+    ]
+    messages.append(
+        "We went to the market and bought apples. " * 20 + "I took all the pills an hour ago. " + "Bye. " * 60
+    )
+    for message in messages:
+        whole, less = judge(message), judge(message, least=weights().concern)
+        assert less == whole or max(less.score, whole.score) < weights().concern
+    shipped = encoder()
+    unread = Encoder(shipped.base, shipped.layers, shipped.head, None, {})
+    assert judge(messages[0], reader=unread, least=weights().concern).score == HARMLESS
 
 
 def test_concepts_are_the_same_across_languages() -> None:

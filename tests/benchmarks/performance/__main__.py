@@ -1,8 +1,9 @@
 """What Attune costs in time and memory, against the bare model server and Mem0's own loop.
 
-    python -m tests.benchmarks.performance [starting] [first-token] [--write docs/performance.md]
+    python -m tests.benchmarks.performance [PART …] [--write docs/performance.md]
 
-Without a name everything is measured. Results go to runs/performance/ as JSON with the machine's name; `--write`
+Parts are starting, first-token, streams, prefix (needs `make setup-serve`) and growth; without a name everything is
+measured, which takes about an hour. Results go to runs/performance/ as JSON with the machine's name; `--write`
 replaces the sections of the page. Run it on a machine that does nothing else: the load before is said in the results.
 """
 
@@ -13,10 +14,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.performance import first_token, starting
+from tests.benchmarks.performance import first_token, growth, prefix, starting, streams
 from tests.benchmarks.performance.report import put, save
 
-PARTS = ("starting", "first-token")
+PARTS = ("starting", "first-token", "streams", "prefix", "growth")
 
 
 async def measured(part: str, chosen: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -24,6 +25,15 @@ async def measured(part: str, chosen: argparse.Namespace) -> tuple[dict[str, Any
     if part == "starting":
         found = await starting.measure(chosen.starts)
         return found, starting.section(found)
+    if part == "streams":
+        found = await streams.measure(chosen.soak)
+        return found, streams.section(found)
+    if part == "prefix":
+        found = await prefix.measure(chosen.talk)
+        return found, prefix.section(found)
+    if part == "growth":
+        found = await growth.measure(chosen.most_people, chosen.most_facts, chosen.turns // 4)
+        return found, growth.section(found)
     found = await first_token.measure(chosen.people, chosen.facts // chosen.people, chosen.turns)
     return found, first_token.section(found)
 
@@ -36,6 +46,10 @@ async def main() -> None:
     parser.add_argument("--people", type=int, default=1_000)
     parser.add_argument("--facts", type=int, default=100_000, help="of all people together")
     parser.add_argument("--turns", type=int, default=400, help="of each way with each number of clients")
+    parser.add_argument("--soak", type=float, default=600, help="seconds; 0 for none")
+    parser.add_argument("--talk", type=int, default=12, help="turns of a conversation, for the prefix cache")
+    parser.add_argument("--most-people", type=int, default=10_000, help="the end of growth")
+    parser.add_argument("--most-facts", type=int, default=100_000, help="of one person, the end of growth")
     parser.add_argument("--out", type=Path, default=Path("runs/performance"), help="where the JSON goes")
     parser.add_argument("--write", type=Path, help="the page whose sections are replaced")
     chosen = parser.parse_args()

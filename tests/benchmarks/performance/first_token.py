@@ -66,7 +66,7 @@ async def measure(people: int, facts_each: int, turns: int) -> dict[str, Any]:
                 async with httpx.AsyncClient(timeout=300, trust_env=False) as client:
                     ways = {
                         "bare": _bare(client, model),
-                        "attune": _attune(client, ours, secret),
+                        "attune": attune_turn(client, ours, secret),
                         "mem0": _quickstart(threads, mem0, model),
                     }
                     for at_once in AT_ONCE:
@@ -81,7 +81,7 @@ async def _compare(ways: dict[str, Turn], at_once: int, people: int, turns: int)
     for number in range(-1, ROUNDS):
         for name, turn in ways.items():
             kept = counted[name] if number >= 0 else Counted()  # the first round warms up
-            clients = [_client(at, turn, kept, people, each if number >= 0 else 2) for at in range(at_once)]
+            clients = [say_turns(at, turn, kept, people, each if number >= 0 else 2) for at in range(at_once)]
             await asyncio.gather(*clients)
             print(f"  {at_once} at once, round {number + 1} of {ROUNDS}, {name}: {kept.as_dict()}", flush=True)  # noqa: T201
     figures = {name: one.as_dict() for name, one in counted.items()}
@@ -92,7 +92,8 @@ async def _compare(ways: dict[str, Turn], at_once: int, people: int, turns: int)
     return figures
 
 
-async def _client(at: int, turn: Turn, counted: Counted, people: int, turns: int) -> None:
+async def say_turns(at: int, turn: Turn, counted: Counted, people: int, turns: int) -> None:
+    """Have one client say so much, as one person and then as another."""
     chance = random.Random(at * 1_000 + len(counted.times))
     for number in range(turns):
         if number % STAYS == 0:
@@ -117,7 +118,8 @@ def _bare(client: httpx.AsyncClient, model: Running) -> Turn:
     return turn
 
 
-def _attune(client: httpx.AsyncClient, ours: Running, secret: str) -> Turn:
+def attune_turn(client: httpx.AsyncClient, ours: Running, secret: str) -> Turn:
+    """Say something to the backend as one of the people that its home was filled with."""
     conversations: dict[tuple[int, str], str] = {}
 
     async def turn(at: int, person: str, message: str) -> float | None:

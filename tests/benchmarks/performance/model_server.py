@@ -1,4 +1,4 @@
-"""The model server of the measurements: answers at once, fifty tokens a second. Argument: PORT.
+"""The model server of the measurements: answers at once, fifty tokens a second. Arguments: PORT WORDS.
 
 What asks for JSON gets nothing to learn (reflection) or one memory (Mem0's extraction), so that both loops do their
 work.
@@ -14,12 +14,12 @@ from typing import Any
 from tests.fakes.scripted_answers import Answer
 from tests.fakes.scripted_server import Recorded, ScriptedServer
 
-WORDS, WORD_S = 20, 0.02
+WORD_S = 0.02
 
 
-async def main(port: int) -> None:
+async def main(port: int, words: int) -> None:
     """Serve until killed."""
-    later = Answer(tuple(f"word{n} " for n in range(WORDS)), delay_s=WORD_S)
+    later = Answer(tuple(f"word{n} " for n in range(words)), delay_s=WORD_S)
 
     def say(_request: Recorded) -> Answer:
         server.requests.clear()  # nobody looks at them, and they are many
@@ -38,4 +38,4 @@ def _found(request: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -37,11 +37,27 @@ class Running:
         assert found is not None
         return round(int(found[1]) / 1024, 1)
 
+    @property
+    def cpu_s(self) -> float:
+        """The processor time it has used, of all its threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def files(self) -> int:
+        """How many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    @property
+    def threads(self) -> int:
+        """How many threads it has."""
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
 
 @asynccontextmanager
-async def model_server(port: int) -> AsyncIterator[Running]:
-    """Run the model server."""
-    command = (sys.executable, "-m", "tests.benchmarks.performance.model_server", str(port))
+async def model_server(port: int, words: int = 20) -> AsyncIterator[Running]:
+    """Run the model server, whose replies have so many words."""
+    command = (sys.executable, "-m", "tests.benchmarks.performance.model_server", str(port), str(words))
     async with _process(command, f"http://127.0.0.1:{port}", {}) as running:
         await answers(running, "/v1/models")
         yield running

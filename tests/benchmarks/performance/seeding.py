@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ _WHEN = ("since last spring", "on Sundays", "for ten years", "after the operatio
 QUESTIONS = tuple(f"How is my {who} these days?" for who in _WHO)
 APP = "performance"
 _ROWS = 5_000
+_AT_ONCE = 8
 
 
 class Once(Embedder):
@@ -71,16 +73,20 @@ async def seed(home: Path, people: int, facts_each: int) -> tuple[str, dict[str,
         config = MemoryConfig(home=home)
         async with Ledger.open(config) as ledger, Index.open(config, embedder) as index:
             key, secret = await ledger.keys.create("app", scopes=("act_as",))
+
+            async def fill(number: int) -> None:
+                person = await ledger.users.ensure_external(key.id, f"p{number}")
+                told = texts(facts_each, chance)
+                facts = [made_fact(person.id, text, at) for at, text in enumerate(told)]
+                async with ledger.database.writing() as connection:
+                    await connection.execute(insert(tables.facts), [row_of(fact) for fact in facts])
+                await index.add_many(facts)
+                given[f"p{number}"] = list(zip(told, await embedder.embed(told), strict=True))
+
             with bar() as show:
-                for number in range(people):
-                    person = await ledger.users.ensure_external(key.id, f"p{number}")
-                    told = texts(facts_each, chance)
-                    facts = [made_fact(person.id, text, at) for at, text in enumerate(told)]
-                    async with ledger.database.writing() as connection:
-                        await connection.execute(insert(tables.facts), [row_of(fact) for fact in facts])
-                    await index.add_many(facts)
-                    given[f"p{number}"] = list(zip(told, await embedder.embed(told), strict=True))
-                    show({"phase": "people with facts", "done": number + 1, "total": people})
+                for done in range(0, people, _AT_ONCE):
+                    await asyncio.gather(*(fill(number) for number in range(done, min(done + _AT_ONCE, people))))
+                    show({"phase": "people with facts", "done": min(done + _AT_ONCE, people), "total": people})
     finally:
         embedder.close()
     return secret, given

@@ -29,14 +29,14 @@ from assistant.safety.protocol import correction, safe_reply, show_card
 from assistant.safety.resources import card
 from assistant.shown import context_used, error_body, wire_message
 from assistant.speech import Speech
-from assistant.submission import Stored
+from assistant.submission import Stored, Submission
 from assistant.support import SupportPlan, may_elicit, plan
 from assistant.tally import tally
 from memory.ledger.ledger import Ledger
 from memory.ledger.policy_turns import Outcome
 from memory.persona.beliefs import Beliefs
 from memory.recall import Recall
-from memory.types import Message, Persona, Recollection
+from memory.types import Message, Persona, Recollection, Settings
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +87,13 @@ class Chat:
         self._learned = learned
         self._checkpoint = checkpoint
 
-    async def answer(self, stored: Stored, stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
-        """Yield the events of the turn; the last is the stored reply, its retraction, or an error."""
+    async def answer(
+        self, stored: Stored, stream_id: str, stop: asyncio.Event, recalling: asyncio.Task[Recollection] | None = None
+    ) -> AsyncIterator[wire.Event]:
+        """Yield the events of the turn; the last is the stored reply, its retraction, or an error.
+
+        `recalling` is what was begun by `recollect`; None begins it here.
+        """
         clock = _Clock()
         message, screened = stored.message, stored.screen
         yield wire.MessageCreated(
@@ -97,7 +102,10 @@ class Chat:
         for notice in self._notices(stored):
             yield notice
         recollection, person, reminder = await asyncio.gather(
-            self._recollect(stored), self._persona(stored), self._reminder(stored)
+            recalling
+            or self.recollect(replace(stored.submission, text=stored.message.text), stored.settings, stored.message.id),
+            self._persona(stored),
+            self._reminder(stored),
         )
         if reminder is not None:
             yield reminder
@@ -127,7 +135,8 @@ class Chat:
             yield safety
         explanation = {
             **_by(self._choose(stored)),
-            "fact_ids": [recalled.fact.id for recalled in recollection.facts],
+            "fact_ids": [fact.id for fact in (*(found.fact for found in recollection.facts), *recollection.profile)],
+            "profile_ids": [fact.id for fact in recollection.profile],
             "recall": recollection.status,
             "persona_version": person.version if person else None,
             "plan": support.as_dict(),
@@ -245,7 +254,8 @@ class Chat:
         )
         self._checkpoint("replied")
         if not stored.submission.conversation.incognito:
-            await self._ledger.facts.recalled(stored.message.person_id, explanation["fact_ids"], datetime.now(UTC))
+            called_up = [id for id in explanation["fact_ids"] if id not in explanation["profile_ids"]]
+            await self._ledger.facts.recalled(stored.message.person_id, called_up, datetime.now(UTC))
         self._learned()
         clock.mark("stored")
         outcome = "partial" if partial else "retracted" if retracted else "complete"
@@ -263,11 +273,12 @@ class Chat:
             finish_reason="length" if speech.cut else "stop",
         )
 
-    async def _recollect(self, stored: Stored) -> Recollection:
-        if not stored.settings.memory or stored.submission.memory == "off":
+    async def recollect(self, submission: Submission, settings: Settings, message_id: str) -> Recollection:
+        """Return what a message calls up, which is or is about to be stored under that id; never raises."""
+        if not settings.memory or submission.memory == "off":
             return Recollection(status="off")
         recollection = await self._recall.recall(
-            stored.message.person_id, stored.message.text, exclude_message_ids=(stored.message.id,)
+            submission.person_id, submission.text, exclude_message_ids=(message_id,)
         )
         self._metrics.recalls.labels(recollection.status).inc()
         self._metrics.recall_seconds.observe(recollection.elapsed_ms / 1000)
@@ -302,6 +313,7 @@ class Chat:
             history=stored.history,
             facts=facts,
             message=stored.message.text,
+            profile=[fact.text for fact in recollection.profile],
             context_tokens=answerer.config.context_tokens,
             max_reply_tokens=_sampling(stored, answerer.config).max_tokens,
         )

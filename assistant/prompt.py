@@ -1,8 +1,9 @@
 """From plan, persona, history, facts and message to the messages of a prompt; shared by serving and training. Pure.
 
 The order serves prefix caching: the fixed system text and how to talk with this person (which changes slowly), then the
-history as it was said, and last, in one message, what changes every time: recalled facts, the plan, and the newest
-words. Facts never enter the history, so that a conversation's prompts grow by appending. The preset `paper` knows
+history as it was said, and last, in one message, what changes every time: recalled facts, what is known anyway and was
+not recalled, the plan, and the newest words. Facts never enter the history, so that a conversation's prompts grow by
+appending. The preset `paper` knows
 memories and the message only; `full` adds persona and plan. In a crisis both carry the protocol.
 """
 
@@ -22,7 +23,7 @@ from memory.tokens import estimate_tokens
 from memory.types import Message, Persona, TraitEstimate
 
 Preset = Literal["full", "paper"]
-COMPOSE_VERSION = 1
+COMPOSE_VERSION = 2
 """Raised whenever the same input gives other messages; part of the prompt hash."""
 
 _MESSAGE_TOKENS = 4
@@ -32,8 +33,8 @@ _STEPS = 8
 _UNKNOWN_SD = 9.0
 """With a wider posterior than this a trait is not yet known."""
 _FILES: dict[Preset, tuple[str, ...]] = {
-    "paper": ("prompt.md", "prompt_memories.md"),
-    "full": ("prompt.md", "prompt_memories.md", "prompt_person.md", "prompt_plan.md"),
+    "paper": ("prompt.md", "prompt_memories.md", "prompt_profile.md"),
+    "full": ("prompt.md", "prompt_memories.md", "prompt_profile.md", "prompt_person.md", "prompt_plan.md"),
 }
 _STRATEGIES: dict[Strategy, str] = {
     "question": "ask one open question",
@@ -54,21 +55,23 @@ def compose(
     history: Sequence[Message],
     facts: Sequence[str],
     message: str,
+    profile: Sequence[str] = (),
     context_tokens: int = 8192,
     max_reply_tokens: int = 1024,
 ) -> tuple[ChatMessage, ...]:
     """Return the prompt for `message`, the last of whose messages ends with it word for word.
 
-    `facts` come best first. Where the estimate goes beyond `context_tokens` less `max_reply_tokens`, the oldest turns
-    are left out, then the least relevant facts; never the newest message, even if it alone is too long.
+    `facts` are what the message called up, `profile` what is known anyway; both come best first. Where the estimate
+    goes beyond `context_tokens` less `max_reply_tokens`, the oldest turns are left out, then the profile from its end,
+    then the least relevant facts; never the newest message, even if it alone is too long.
     """
     system = _system(preset, plan, persona)
     notes = _plan_note(plan) if preset == "full" and plan is not None and not plan.crisis else ""
     budget = context_tokens - max_reply_tokens - _cost(system)
-    kept = list(facts)
-    while kept and _cost(_newest(kept, notes, message)) > budget:
-        kept.pop()
-    newest = _newest(kept, notes, message)
+    kept, about = list(facts), list(profile)
+    while (kept or about) and _cost(_newest(kept, about, notes, message)) > budget:
+        (about or kept).pop()
+    newest = _newest(kept, about, notes, message)
     turns = _fitting(_turns(history), budget - _cost(newest), budget // _STEPS)
     return _joined([{"role": "system", "content": system}, *turns, {"role": "user", "content": newest}])
 
@@ -138,13 +141,15 @@ def _by_degree(value: float, low: str, high: str) -> str:
     return low if value < 0.4 else high if value > 0.6 else ""
 
 
-def _newest(facts: Sequence[str], notes: str, message: str) -> str:
+def _newest(facts: Sequence[str], profile: Sequence[str], notes: str, message: str) -> str:
     """The newest message after what belongs to it; fenced blocks first, the person's words last and untouched."""
-    memories = ""
-    if facts:
-        lines = "\n".join(f"- {_defused(fact)}" for fact in facts)
-        memories = fill(load("assistant", "prompt_memories.md"), facts=lines).strip()
-    return "\n\n".join(part for part in (memories, notes, message) if part)
+    memories, known = _fenced("prompt_memories.md", facts), _fenced("prompt_profile.md", profile)
+    return "\n\n".join(part for part in (memories, known, notes, message) if part)
+
+
+def _fenced(name: str, facts: Sequence[str]) -> str:
+    lines = "\n".join(f"- {_defused(fact)}" for fact in facts)
+    return fill(load("assistant", name), facts=lines).strip() if facts else ""
 
 
 def _defused(fact: str) -> str:

@@ -47,6 +47,8 @@ def context_used(recollection: Recollection, person: Persona | None, support: Su
     return wire.ContextUsed(
         fact_ids=[recalled.fact.id for recalled in recollection.facts],
         facts=[recalled.fact.text for recalled in recollection.facts],
+        profile_ids=[fact.id for fact in recollection.profile],
+        profile=[fact.text for fact in recollection.profile],
         persona_version=person.version if person else None,
         plan=support.as_dict(),
         status=recollection.status,

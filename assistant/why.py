@@ -21,6 +21,7 @@ async def why(ledger: Ledger, reply: Message) -> wire.Why:
         raise ConflictError("only a reply can be explained")
     noted = dict(reply.explanation or {})
     fact_ids = [str(id) for id in noted.get("fact_ids") or []]
+    profile_ids = set(noted.get("profile_ids") or [])
     known = await ledger.facts.many(reply.person_id, fact_ids, status=None)
     version = noted.get("persona_version")
     return wire.Why(
@@ -36,6 +37,7 @@ async def why(ledger: Ledger, reply: Message) -> wire.Why:
                 id=fact.id,
                 text=fact.text,
                 status=fact.status,
+                profile=fact.id in profile_ids,
                 evidence=[wire.Evidence(message_id=e.message_id, quote=e.quote) for e in fact.evidence],
             )
             for fact in known

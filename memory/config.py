@@ -42,6 +42,11 @@ class RecallConfig(BaseModel):
     token_budget: int = Field(default=400, ge=1, description="At most so many tokens of facts, estimated.")
     min_score: float = Field(default=0.32, ge=-1, le=2, description="Facts below this score are not mentioned.")
     lexical_weight: float = Field(default=0.05, ge=0, le=1, description="What sharing rare words adds to nearness.")
+    kind_weight: float = Field(default=0.03, ge=0, le=1, description="What being of a kind often meant adds to a rank.")
+    recency_weight: float = Field(default=0.02, ge=0, le=1, description="What being new adds to a fact's rank.")
+    recency_half_life_days: float = Field(default=180, gt=0, description="After so long being new counts half.")
+    profile_share: float = Field(default=0.25, ge=0, le=1, description="Of token_budget, for what is known anyway.")
+    profile_limit: int = Field(default=6, ge=0, le=20, description="At most so many facts of the profile.")
 
 
 class ReflectionConfig(BaseModel):

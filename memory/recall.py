@@ -1,11 +1,12 @@
 """What a message calls up: the few facts about the person that belong to it, and none when none does.
 
 How facts are scored and chosen is memory.selection's. What the index finds near is read from the ledger, which alone
-says what is active, whose it is and how it reads. A question for what is remembered calls up the
-newest facts. Recall keeps to a deadline, never raises and never blocks the event loop. Where the embedding model is not
-loaded, or too slow, or the index is missing or damaged, telling words that message and fact share are all that is
-compared, and the status says so; a damaged index is told to `mend`. `timeout` and `failed` are said too, and are not
-the same as nothing to recall. It embeds and reads: noting what was used is the caller's.
+says what is active, whose it is and how it reads. A question for what is remembered calls up the newest facts. Apart
+from those, what is known of the person anyway (memory.profile) fills what they leave of the budget. Recall keeps to a
+deadline, never raises and never blocks the event loop. Where the embedding model is not loaded, or too slow, or the
+index is missing or damaged, telling words that message and fact share are all that is compared, and the status says so;
+a damaged index is told to `mend`. `timeout` and `failed` are said too, and are not the same as nothing to recall. It
+embeds and reads: noting what was used is the caller's.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from memory.errors import EmbedderError, IndexUnavailableError, MemoryLayerError
 from memory.index import Index
 from memory.ledger.ledger import Ledger
 from memory.lexical import content_words, shared
+from memory.profile import KINDS, SHORTLIST, profile
 from memory.selection import CANDIDATES, Candidate, choose, fitting, score
 from memory.stock import REPAIR
 from memory.types import Fact, JobStatus, RecalledFact, Recollection
@@ -69,8 +71,12 @@ class Recall:
         """
         begun = time.perf_counter()
         budget = self._config.token_budget if budget_tokens is None else budget_tokens
+        excluded = frozenset(exclude_message_ids)
         try:
-            found = await self._look_up(person_id, message, frozenset(exclude_message_ids), budget)
+            found, known = await asyncio.gather(
+                self._look_up(person_id, message, excluded, budget), self._known_anyway(person_id)
+            )
+            found = replace(found, profile=profile(known, found.facts, excluded, budget, self._config))
         except TimeoutError:
             found = Recollection(status="timeout", detail="the facts could not be read in time")
         except MemoryLayerError as error:
@@ -119,7 +125,7 @@ class Recall:
             return [Candidate(fact.id, fact.text, vectors[fact.id]) for fact in known.values()]
 
         scored = await score(message, near, self._index.embedder, self._config)
-        return Recollection(choose(scored, known, excluded, budget, self._config.limit))
+        return Recollection(choose(scored, known, excluded, budget, self._config))
 
     async def _expect_nothing(self, person_id: str) -> None:
         """Return when it is right that the index holds nothing of this person."""
@@ -131,6 +137,17 @@ class Recall:
             if await asyncio.shield(self._ledger.jobs.list(status, person_id, limit=1)):
                 raise _UnfinishedError("what was learned last is still being put into the index")
         raise IndexUnavailableError(f"the index holds nothing of {person_id}, who has {count} facts. {REPAIR}")
+
+    async def _known_anyway(self, person_id: str) -> list[Fact]:
+        """Return what a profile may be chosen from; nothing where it takes too long, which costs the reply little."""
+        if not (self._config.profile_limit and self._config.profile_share):
+            return []
+        try:
+            async with asyncio.timeout(self._config.deadline_ms / 1000):
+                return await asyncio.shield(self._ledger.facts.surest(person_id, KINDS, SHORTLIST))
+        except TimeoutError:
+            log.warning("recall goes on without the profile: it took longer than %d ms", self._config.deadline_ms)
+            return []
 
     async def _newest(self, person_id: str, limit: int) -> list[Fact]:
         return (await asyncio.shield(self._ledger.facts.list(person_id, limit=limit)))[0]

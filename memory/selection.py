@@ -4,7 +4,8 @@ Shared by `Recall`, which reads facts from ledger and index, and by training, wh
 facts and the same message give the same choice. Whether a fact belongs to a message at all, and which of those that do
 belongs most, are two questions with a number each. The score admits: half the nearness of the message to the fact,
 half the nearness of the message's single words to it (a long message hides what one word says), and a little for words
-that both share. The rank orders what is admitted: the same, less what is near to everything.
+that both share. The rank orders what is admitted: the same, less what is near to everything, and in the choice a
+little for the kind of the fact and for how new it is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from memory.config import RecallConfig
 from memory.embedder import Vectors
 from memory.lexical import content_words, shared
 from memory.tokens import estimate_tokens
-from memory.types import Fact, RecalledFact
+from memory.types import Fact, Kind, RecalledFact
 
 CANDIDATES = 64
 """So many of the nearest facts are scored."""
@@ -47,6 +48,8 @@ _SAME = 0.95
 """Facts with a cosine above this and the same telling words say the same; either alone is not enough."""
 
 
+_OFTEN_MEANT = frozenset({Kind.PREFERENCE, Kind.RELATIONSHIP, Kind.BOUNDARY, Kind.IDENTITY, Kind.BACKGROUND})
+"""Kinds that messages are about more often than their number would have it; docs/memory.md gives the figures."""
 _UNCONFIRMED = 0.8
 """What an inferred fact's rank counts until the person confirms it."""
 
@@ -127,30 +130,39 @@ def _one_thread() -> None:
 
 
 def choose(
-    scored: Sequence[Scored], facts: Mapping[str, Fact], excluded: frozenset[str], budget: int, limit: int
+    scored: Sequence[Scored], facts: Mapping[str, Fact], excluded: frozenset[str], budget: int, config: RecallConfig
 ) -> tuple[RecalledFact, ...]:
     """Choose in order of rank, the newer of equals first, what is in `facts`, new, allowed and fits.
 
     Facts that rest on nothing but the `excluded` messages are left out; `budget` is in tokens.
     """
     held = [found for found in scored if found.candidate.fact_id in facts]
-    held.sort(key=lambda found: _place(found, facts[found.candidate.fact_id]), reverse=True)
+    newest = max((facts[found.candidate.fact_id].valid_from for found in held), default=None)
+    if newest is not None:
+        held.sort(key=lambda found: _place(found, facts[found.candidate.fact_id], newest, config), reverse=True)
     chosen: list[Scored] = []
     for found in held:
         fact = facts[found.candidate.fact_id]
         cost = estimate_tokens(fact.text)
-        if len(chosen) == limit:
+        if len(chosen) == config.limit:
             break
-        if cost > budget or _rests_on(fact, excluded) or any(_same(found, other) for other in chosen):
+        if cost > budget or rests_on(fact, excluded) or any(_same(found, other) for other in chosen):
             continue
         budget -= cost
         chosen.append(found)
     return tuple(RecalledFact(facts[found.candidate.fact_id], found.score) for found in chosen)
 
 
-def _place(found: Scored, fact: Fact) -> tuple[float, datetime]:
-    """What a fact is ordered by; one that was inferred stands back until the person says that it is right."""
-    return round(found.rank * (_UNCONFIRMED if fact.unconfirmed else 1.0), 2), fact.valid_from
+def _place(found: Scored, fact: Fact, newest: datetime, config: RecallConfig) -> tuple[float, datetime]:
+    """What a fact is ordered by; one that was inferred stands back until the person says that it is right.
+
+    How new it is counts from the newest of those that are compared, so that the choice needs no clock.
+    """
+    kind = config.kind_weight if fact.kind in _OFTEN_MEANT else 0.0
+    days = (newest - fact.valid_from) / timedelta(days=1)
+    recency = config.recency_weight * 0.5 ** (days / config.recency_half_life_days)
+    rank = found.rank * (_UNCONFIRMED if fact.unconfirmed else 1.0)
+    return round(rank + kind + recency, 2), fact.valid_from
 
 
 def fitting(facts: Sequence[Fact], excluded: frozenset[str], budget: int) -> tuple[RecalledFact, ...]:
@@ -158,7 +170,7 @@ def fitting(facts: Sequence[Fact], excluded: frozenset[str], budget: int) -> tup
     chosen = []
     for fact in facts:
         cost = estimate_tokens(fact.text)
-        if cost <= budget and not _rests_on(fact, excluded):
+        if cost <= budget and not rests_on(fact, excluded):
             budget -= cost
             chosen.append(RecalledFact(fact, 0.0))
     return tuple(chosen)
@@ -190,7 +202,7 @@ def _specific(message: Vectors, words: Vectors, facts: Vectors, everyday: Vector
     return specific
 
 
-def _rests_on(fact: Fact, excluded: frozenset[str]) -> bool:
+def rests_on(fact: Fact, excluded: frozenset[str]) -> bool:
     """Say whether all the evidence of a fact stands in the excluded messages."""
     return bool(fact.evidence) and all(evidence.message_id in excluded for evidence in fact.evidence)
 

@@ -114,7 +114,8 @@ class Message:
     crisis_level: CrisisLevel | None = None
     """Of a person's message, once screened."""
     explanation: Mapping[str, Any] | None = None
-    """Of a reply: what explains it (policy_version, prompt_hash, fact_ids, persona_version, plan, timings)."""
+    """Of a reply: what explains it (policy_version, prompt_hash, fact_ids, and profile_ids, which are among them,
+    persona_version, plan, timings)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,8 @@ class Recollection:
     detail: str = ""
     broken: bool = False
     """Meaning cannot be compared before the index or the embedding model is repaired."""
+    profile: tuple[Fact, ...] = ()
+    """What is known of the person anyway, beside what the message called up; see memory.profile."""
 
 
 @dataclass(frozen=True, slots=True)

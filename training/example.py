@@ -40,6 +40,8 @@ class Memory:
     """The ledger's id; None where the memory comes from elsewhere."""
     message_ids: tuple[str, ...] = ()
     """The messages it rests on."""
+    profile: bool = False
+    """It is known anyway: the query did not call it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Example:
     situation: str
     """For the judge."""
     memory: tuple[Memory, ...]
-    """What the policy may know, best first."""
+    """What the policy may know, best first: what the query calls up, then the profile."""
     big_five: Mapping[Trait, Level]
     language: str = "en"
     """ISO 639-1; `und` where it could not be told."""
@@ -106,7 +108,7 @@ class Example:
                 "situation": self.situation,
                 "query": self.query,
                 "memory": [memory.text for memory in self.memory],
-                "memory_sources": json.dumps([[memory.fact_id, list(memory.message_ids)] for memory in self.memory]),
+                "memory_sources": json.dumps([_source(memory) for memory in self.memory]),
                 "big_five": json.dumps(dict(self.big_five)),
                 "criteria": json.dumps({name: _written(sets) for name, sets in self.criteria.items()}),
                 "fact_ids": sorted({memory.fact_id for memory in self.memory if memory.fact_id}),
@@ -126,8 +128,8 @@ def from_row(row: Mapping[str, Any]) -> Example:
     extra = row["extra_info"]
     sources = json.loads(extra["memory_sources"])
     memory = tuple(
-        Memory(str(text), fact_id, tuple(message_ids))
-        for text, (fact_id, message_ids) in zip(extra["memory"], sources, strict=True)
+        Memory(str(text), fact_id, tuple(message_ids), *map(bool, anyway))
+        for text, (fact_id, message_ids, *anyway) in zip(extra["memory"], sources, strict=True)
     )
     of_memories = {id for one in memory for id in one.message_ids}
     return Example(
@@ -151,6 +153,10 @@ def from_row(row: Mapping[str, Any]) -> Example:
 def criteria_of(extra_info: Mapping[str, Any]) -> dict[Dimension, tuple[CriteriaSet, ...]]:
     """Return the pools of criteria that a row's `extra_info` holds."""
     return {name: _read(sets) for name, sets in json.loads(extra_info["criteria"] or "{}").items()}
+
+
+def _source(memory: Memory) -> list[Any]:
+    return [memory.fact_id, list(memory.message_ids), *([True] if memory.profile else [])]
 
 
 def _written(sets: Sequence[CriteriaSet]) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def plain_lines(why: wire.Why) -> list[str]:
     lines = [headline(why)]
     for fact in why.facts:
         ended = "" if fact.status == "active" else f" ({fact.status} since)"
-        lines.append(f"remembered: {fact.id}  {fact.text}{ended}")
+        lines.append(f"{'known anyway' if fact.profile else 'remembered'}: {fact.id}  {fact.text}{ended}")
         lines += [f"  “{evidence.quote}”" for evidence in fact.evidence]
     if said := recall(why):
         lines.append(said)

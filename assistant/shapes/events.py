@@ -26,6 +26,10 @@ class ContextUsed(Response):
     type: Literal["context.used"] = "context.used"
     fact_ids: list[str] = []
     facts: list[str] = []
+    """What the message called up, best first; `fact_ids` are theirs."""
+    profile_ids: list[str] = []
+    profile: list[str] = []
+    """What is known of the person anyway and the message did not call up; `profile_ids` are theirs."""
     persona_version: str | None = None
     plan: dict[str, Any] = {}
     status: str = "ok"

@@ -69,6 +69,8 @@ class FactUsed(Response):
     text: str
     status: str
     """`active`, or `superseded` by something learned later."""
+    profile: bool = False
+    """Whether it is what is known of the person anyway: the message did not call it up."""
     evidence: list[Evidence] = []
 
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, select, update
+from sqlalchemy import Row, and_, delete, func, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from memory.database import Database
@@ -114,6 +114,19 @@ class Facts:
         async with self._database.reading() as connection:
             found = await _read(connection, person_id, chosen)
         return found[:limit], to_cursor(found[limit - 1].id) if len(found) > limit else None
+
+    async def surest(self, person_id: str, kinds: Collection[Kind], limit: int) -> builtins.list[Fact]:
+        """Return of each kind the `limit` surest active facts, the newest of equals; none that waits for a yes."""
+        told = or_(_facts.c.origin != "inferred", _facts.c.review == "confirmed")
+        active = and_(_facts.c.person_id == person_id, _facts.c.status == "active", told)
+        order = (_facts.c.confidence.desc(), _facts.c.id.desc())
+        # A limit for each kind, so that an index answers however much is known.
+        parts = [
+            select(select(_facts).where(active, _facts.c.kind == kind.value).order_by(*order).limit(limit).subquery())
+            for kind in kinds
+        ]
+        async with self._database.reading() as connection:
+            return await _read(connection, person_id, union_all(*parts))
 
     async def count(self, person_id: str, status: FactStatus | None = "active") -> int:
         """Return how many facts of this status (None: any) this person has."""

@@ -177,6 +177,7 @@ facts = Table(
     _time("last_recalled_at", nullable=True),
     UniqueConstraint("person_id", "id"),
     Index(None, "person_id", "status", "id"),
+    Index(None, "person_id", "status", "kind", "confidence", "id"),
     Index(
         "uq_facts_active_fingerprint",
         "person_id",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from assistant.errors import ModelUnreachableError
-from tests.fakes.backend import Backend
+from tests.fakes.backend import Backend, running
+from tests.fakes.embedding import shared_embedder
 from tests.fakes.gate import Gate
 from tests.fakes.scripted_model import ScriptedModel
 
@@ -170,6 +172,21 @@ async def test_why_names_the_facts_and_says_which_were_forgotten_since(backend: 
     later = (await backend.client.get(f"/v1/messages/{reply}/why")).json()
     assert (later["facts"], later["forgotten"]) == ([], [memory["id"]])
     assert (await backend.client.get(f"/v1/messages/{message}/why")).status_code == 409
+
+
+async def test_why_marks_what_is_known_anyway(tmp_path: Path) -> None:
+    model = ScriptedModel(default="Ulaanbaatar.")
+    patient = {"recall": {"deadline_ms": 60_000}}
+    async with running(tmp_path, policy=model, embedder=shared_embedder(), memory=patient) as backend:
+        await backend.say(await backend.conversation(), "My name is Ada.")
+        [memory] = await backend.memories()
+        said = (await backend.say(await backend.conversation(), "What is the capital of Mongolia?")).json()
+        assert (said["context"]["facts"], said["context"]["profile"]) == ([], [memory["text"]])
+        assert f"- {memory['text']}" in model.prompts[-1].messages[-1]["content"]
+        why = (await backend.client.get(f"/v1/messages/{said['message']['id']}/why")).json()
+        assert [(fact["id"], fact["profile"]) for fact in why["facts"]] == [(memory["id"], True)]
+        runtime = backend.runtime
+        assert (await runtime.ledger.facts.get(runtime.owner.id, memory["id"])).last_recalled_at is None
 
 
 async def test_a_failed_message_sent_again_waits_for_the_one_that_is_being_answered(

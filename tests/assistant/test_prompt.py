@@ -40,6 +40,7 @@ def composed(
     preset: Preset = "full",
     history: Sequence[Message] = (),
     facts: Sequence[str] = (),
+    profile: Sequence[str] = (),
     found: Screen | None = None,
     context_tokens: int = 8192,
 ) -> tuple[ChatMessage, ...]:
@@ -51,6 +52,7 @@ def composed(
         history=history,
         facts=facts,
         message=message,
+        profile=profile,
         context_tokens=context_tokens,
         max_reply_tokens=256,
     )
@@ -102,6 +104,32 @@ def test_facts_are_fenced_as_data() -> None:
     assert "never instructions" in fence
     assert "may be outdated" in fence
     assert "- I like tea." in fence
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_is_known_anyway_stands_behind_what_was_called_up_and_not_in_the_prefix(preset: Preset) -> None:
+    messages = composed(
+        "Hi.", preset=preset, history=said("Hello", "Hey"), facts=["I like tea."], profile=["I am Ada."]
+    )
+    newest = messages[-1]["content"]
+    assert newest.index("- I like tea.") < newest.index("</memories>") < newest.index("<profile>")
+    assert "never instructions" in newest[newest.index("<profile>") : newest.index("</profile>")]
+    assert "- I am Ada." in newest
+    assert messages[:-1] == composed("Hi.", preset=preset, history=said("Hello", "Hey"))[:-1]
+
+
+def test_without_room_what_is_known_anyway_goes_before_what_was_called_up() -> None:
+    facts, profile = ["I like tea. " * 20], ["I am Ada. " * 20]
+    sizes = (2300, 2200, 2100, 2000, 1900, 1800, 1700, 1600, 1500, 1400)
+    kept = [
+        ("I like tea." in newest, "I am Ada." in newest)
+        for size in sizes
+        for newest in [composed("Hi.", facts=facts, profile=profile, context_tokens=size)[-1]["content"]]
+    ]
+    assert kept[0] == (True, True)
+    assert kept[-1] == (False, False)
+    assert (True, False) in kept
+    assert (False, True) not in kept
 
 
 @pytest.mark.parametrize(

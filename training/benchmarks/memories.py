@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,24 +16,11 @@ from memory.index import Index
 from memory.ledger.facts import add_fact
 from memory.ledger.ledger import Ledger
 from memory.types import Fact, Kind, NewFact
+from training.kinds import kind_of
 
 _LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 _REJECTED = "[ERROR"
 """In the value of a memory that people rejected."""
-
-_KINDS: Mapping[str, Kind] = {
-    "Personal_Background": Kind.BACKGROUND,
-    "Personal_Background/Identity": Kind.IDENTITY,
-    "States_Experiences": Kind.STATE,
-    "States_Experiences/Experience": Kind.EXPERIENCE,
-    "Preferences": Kind.PREFERENCE,
-    "Interaction_Preferences": Kind.PREFERENCE,
-    "Thoughts": Kind.OPINION,
-    "Plans": Kind.GOAL,
-    "Social_Relationships": Kind.RELATIONSHIP,
-    "Constraints_and_Boundaries": Kind.BOUNDARY,
-    "Possessions": Kind.POSSESSION,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +58,6 @@ def memories_in(found: object) -> Iterator[Memory]:
         if not isinstance(value, str) or not value.strip():
             raise ValueError("a memory without a value")
         yield Memory(value, kind_of(one.get("label")))
-
-
-def kind_of(label: object) -> Kind:
-    """Return the kind that a label of AlpsBench, `Family/Name`, stands for."""
-    name = label if isinstance(label, str) else ""
-    return _KINDS.get(name) or _KINDS.get(name.split("/")[0]) or Kind.OTHER
 
 
 @asynccontextmanager

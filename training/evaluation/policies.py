@@ -75,12 +75,13 @@ class Policy:
             DroppedError: serving would not send it.
             CallError: the summary failed.
         """
-        memories = known(example if self._config.memories == "full" else donor)
+        memories, anyway = known(example if self._config.memories == "full" else donor)
         if self._config.memories == "none":
-            memories = []
-        if self._config.way == "summary" and memories:
-            memories = [RecordMemory("summary", await self._summary(memories, example.person))]
-        made = await self._prompter.prompt(example.query, memories, _history(example))
+            memories, anyway = [], []
+        if self._config.way == "summary" and (memories or anyway):
+            memories = [RecordMemory("summary", await self._summary([*memories, *anyway], example.person))]
+            anyway = []
+        made = await self._prompter.prompt(example.query, memories, _history(example), anyway=anyway)
         return made.messages, len(made.memories)
 
     async def answer(self, example: Example, donor: Example) -> Answered:
@@ -168,12 +169,13 @@ def mismatched(examples: Sequence[Example], seed: int) -> list[Example]:
     return chosen
 
 
-def known(example: Example) -> list[RecordMemory]:
-    """Return the memories of an example as serving's composition takes them."""
-    return [
-        RecordMemory(memory.fact_id or f"m{place}", memory.text, message_ids=memory.message_ids)
-        for place, memory in enumerate(example.memory)
-    ]
+def known(example: Example) -> tuple[list[RecordMemory], list[RecordMemory]]:
+    """Return the memories of an example as serving's composition takes them: what may be called up, and the profile."""
+    found: tuple[list[RecordMemory], list[RecordMemory]] = ([], [])
+    for place, memory in enumerate(example.memory):
+        one = RecordMemory(memory.fact_id or f"m{place}", memory.text, message_ids=memory.message_ids)
+        found[memory.profile].append(one)
+    return found
 
 
 def _history(example: Example) -> list[Turn]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -195,7 +195,7 @@ class _Person:
             prompt=tuple(PromptMessage(role=one["role"], content=one["content"]) for one in prompted.messages),
             persona=self._portrait.profile,
             situation=situation,
-            memory=tuple(Memory(one.text, one.fact_id, one.message_ids) for one in prompted.memories),
+            memory=tuple(_held(prompted)),
             big_five=self._traits,
             language=language,
             origin="written" if turn is None else "real",
@@ -203,6 +203,12 @@ class _Person:
                 dict.fromkeys([*self._sources, *(one.id for one in history), *([turn.id] if turn else [])])
             ),
         )
+
+
+def _held(prompted: Prompted) -> Iterator[Memory]:
+    recalled = len(prompted.memories) - prompted.profile
+    for place, one in enumerate(prompted.memories):
+        yield Memory(one.text, one.fact_id, one.message_ids, profile=place >= recalled)
 
 
 async def together(*asking: Awaitable[_T]) -> list[_T]:

@@ -55,6 +55,8 @@ class RecordMemory:
     fact_id: str | None = None
     """The ledger's id; None where the memory comes from elsewhere."""
     confidence: float = 1.0
+    unconfirmed: bool = False
+    """It was inferred, and the person has not said that it is right."""
 
 
 @dataclass(frozen=True, slots=True)

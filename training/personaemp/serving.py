@@ -1,8 +1,9 @@
 """The prompt of an example: the one that serving would send for the same person, memories and message.
 
-Facts are scored, chosen and fitted by `memory.selection`, the plan comes from `assistant.support`, the messages from
-`assistant.prompt.compose`. Where a prompt would be too long, compose leaves out the oldest turns and then the least
-relevant memories; how many memories went is told, and a message that is too long by itself is refused, never cut.
+Facts are scored, chosen and fitted by `memory.selection`, what is known anyway by `memory.profile`, the plan comes from
+`assistant.support`, the messages from `assistant.prompt.compose`. Where a prompt would be too long, compose leaves out
+the oldest turns and then the least relevant memories; how many memories went is told, and a message that is too long by
+itself is refused, never cut.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from assistant.support import may_elicit, plan
 from memory.asked import asks_what_is_remembered
 from memory.config import RecallConfig
 from memory.embedder import Vectors
+from memory.profile import profile
 from memory.selection import CANDIDATES, Candidate, Reader, choose, fitting, score
 from memory.tokens import estimate_tokens
-from memory.types import Evidence, Fact, Kind, Message, Persona, TraitEstimate
+from memory.types import Evidence, Fact, Message, Persona, RecalledFact, TraitEstimate
 from memory.types import Trait as MemoryTrait
 from training.example import Trait
+from training.kinds import kind_of
 from training.personaemp.drops import DroppedError
 from training.personaemp.record import Posterior, RecordMemory, Turn
 
@@ -61,9 +64,11 @@ class Prompted:
 
     messages: tuple[ChatMessage, ...]
     memories: tuple[RecordMemory, ...]
-    """Those that are in it, best first."""
+    """Those that are in it, best first: the recalled ones, then the profile."""
     left_out: int
-    """Recalled memories for which there was no room."""
+    """Memories for which there was no room."""
+    profile: int = 0
+    """How many of `memories`, the last, are known anyway: the message did not call them up."""
 
 
 class Prompter:
@@ -79,8 +84,11 @@ class Prompter:
         memories: Sequence[RecordMemory],
         history: Sequence[Turn] = (),
         traits: Mapping[Trait, Posterior] | None = None,
+        anyway: Sequence[RecordMemory] | None = None,
     ) -> Prompted:
-        """Return the prompt for `message`, with what `memories` it calls up.
+        """Return the prompt for `message`, with what `memories` it calls up and the profile.
+
+        `anyway` is a profile that was chosen before; None has it chosen from `memories`.
 
         Raises:
             DroppedError: the message alone is too long (`too_long`), or tells of a crisis (`crisis`).
@@ -96,7 +104,8 @@ class Prompter:
         asked = bool(replies) and replies[-1].text.rstrip().endswith(("?", "？"))
         elicits = may_elicit([None] * len(replies))
         support = plan(message, persona, screened, asked_before=asked, may_elicit=elicits)
-        recalled = await self._recalled(message, memories)
+        recalled, known = await self._recalled(message, memories)
+        found = [*recalled, *(known if anyway is None else anyway)]
 
         def composed(count: int) -> tuple[ChatMessage, ...]:
             return compose(
@@ -104,29 +113,41 @@ class Prompter:
                 plan=support,
                 persona=persona,
                 history=earlier,
-                facts=[memory.text for memory in recalled[:count]],
+                facts=[memory.text for memory in found[: min(count, len(recalled))]],
                 message=message,
+                profile=[memory.text for memory in found[len(recalled) : count]],
                 context_tokens=config.context_tokens,
                 max_reply_tokens=config.max_reply_tokens,
             )
 
-        messages = composed(len(recalled))
-        kept = len(recalled)
+        messages = composed(len(found))
+        kept = len(found)
         while kept and composed(kept - 1) == messages:
             kept -= 1
         if kept == 0 and _tokens(messages) > config.context_tokens - config.max_reply_tokens:
             raise DroppedError("prompt", "too_long")
-        return Prompted(messages, tuple(recalled[:kept]), len(recalled) - kept)
+        return Prompted(messages, tuple(found[:kept]), len(found) - kept, max(0, kept - len(recalled)))
 
-    async def _recalled(self, message: str, memories: Sequence[RecordMemory]) -> list[RecordMemory]:
+    async def _recalled(
+        self, message: str, memories: Sequence[RecordMemory]
+    ) -> tuple[list[RecordMemory], list[RecordMemory]]:
+        """Return what `message` calls up, and what is known anyway."""
         if not memories:
-            return []
+            return [], []
         recall = self._config.recall
         known = {memory.id: memory for memory in memories}
         facts = {memory.id: _fact(memory, place) for place, memory in enumerate(memories)}
+        found = await self._called_up(message, memories, facts)
+        anyway = profile(list(facts.values()), found, (), recall.token_budget, recall)
+        return [known[one.fact.id] for one in found], [known[fact.id] for fact in anyway]
+
+    async def _called_up(
+        self, message: str, memories: Sequence[RecordMemory], facts: Mapping[str, Fact]
+    ) -> tuple[RecalledFact, ...]:
+        recall = self._config.recall
         if asks_what_is_remembered(message):
             newest = sorted(facts.values(), key=lambda fact: fact.valid_from, reverse=True)[: recall.limit]
-            return [known[found.fact.id] for found in fitting(newest, frozenset(), recall.token_budget)]
+            return fitting(newest, frozenset(), recall.token_budget)
         vectors = await self._embedder.embed([one.text for one in memories])
 
         async def near(vector: Vectors) -> list[Candidate]:
@@ -135,7 +156,7 @@ class Prompter:
             return [Candidate(memories[i].id, memories[i].text, vectors[i]) for i in best]
 
         scored = await score(message, near, self._embedder, recall)
-        return [known[one.fact.id] for one in choose(scored, facts, frozenset(), recall.token_budget, recall.limit)]
+        return choose(scored, facts, frozenset(), recall.token_budget, recall)
 
 
 def _persona(traits: Mapping[Trait, Posterior]) -> Persona:
@@ -150,9 +171,9 @@ def _fact(memory: RecordMemory, place: int) -> Fact:
         id=memory.id,
         person_id="",
         text=memory.text,
-        kind=Kind.OTHER,
+        kind=kind_of(memory.label),
         confidence=memory.confidence,
-        origin="stated",
+        origin="inferred" if memory.unconfirmed else "stated",
         evidence=tuple(Evidence(id, "") for id in memory.message_ids),
         valid_from=memory.at or _BEFORE_DATES + timedelta(seconds=place),
     )

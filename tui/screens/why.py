@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from assistant import wire
     from tui.client import Client
 
+HINT = "Enter corrects the marked one."
+
 
 class WhyScreen(Page[None]):
     """A page about one reply."""
@@ -40,7 +42,7 @@ class WhyScreen(Page[None]):
     def compose(self) -> ComposeResult:
         """Heading, the reply, what it was made from, footer."""
         yield Static("Why Attune said this", id="heading", markup=False)
-        yield Static(f"“{one_line(self._text, 160)}”", id="count", markup=False)
+        yield Static(f"“{one_line(self._text, 160)}” · {HINT}", id="count", markup=False)
         yield OptionList(markup=False)
         yield Footer(compact=True, show_command_palette=False)
 
@@ -122,7 +124,8 @@ def _line(text: str, style: str) -> Option:
 
 
 def _fact(fact: wire.FactUsed) -> Content:
-    ended = "" if fact.status == "active" else f"  ({fact.status} since)"
-    lines = [Content.assemble((fact.text, "bold"), (ended, "$warning"))]
+    anyway = "  (known anyway)" if fact.profile else ""
+    ended = "" if fact.status == "active" else f"  (ended since)"
+    lines = [Content.assemble((fact.text, "bold"), (anyway, "$muted"), (ended, "$warning"))]
     lines += [Content.styled(f"“{one_line(evidence.quote, 200)}”", "italic $muted") for evidence in fact.evidence]
     return Content("\n").join(lines)

@@ -46,6 +46,25 @@ async def test_a_fact_reads_back_as_it_was_added(ledger: Ledger, person: Person,
     assert await ledger.facts.get(person.id, fact.id) == fact
 
 
+async def test_of_each_kind_the_surest_that_were_said_or_confirmed_are_found(
+    ledger: Ledger, person: Person, stranger: Person
+) -> None:
+    async def add(text: str, kind: Kind, confidence: float, origin: FactOrigin = "stated") -> Fact:
+        return await ledger.facts.add(person.id, new_fact(text, confidence=confidence, origin=origin, kind=kind))
+
+    first, _, third = [await add(f"name {place}", Kind.IDENTITY, sure) for place, sure in enumerate((0.9, 0.5, 0.9))]
+    guess = await add("a guess", Kind.IDENTITY, 0.95, "inferred")
+    home = await add("home", Kind.BACKGROUND, 0.2)
+    await add("tea", Kind.PREFERENCE, 0.99)
+    ended = await add("old home", Kind.BACKGROUND, 0.9)
+    await ledger.facts.supersede(person.id, ended.id, home.id)
+    await ledger.facts.add(stranger.id, new_fact("theirs", confidence=0.99, kind=Kind.IDENTITY))
+    kinds = (Kind.IDENTITY, Kind.BACKGROUND, Kind.STATE)
+    assert await ledger.facts.surest(person.id, kinds, 2) == [third, first, home]
+    await ledger.reviews.confirm(person.id, guess.id)
+    assert [fact.text for fact in await ledger.facts.surest(person.id, kinds, 2)] == ["a guess", third.text, home.text]
+
+
 async def test_32_identical_facts_at_once_are_one_row_with_32_evidences(
     ledger: Ledger, person: Person, say: Say
 ) -> None:

@@ -30,7 +30,19 @@ async def known_by(backend: Backend) -> tuple[list[RecordMemory], dict[Trait, Po
     ledger = backend.runtime.ledger
     person = (await ledger.users.list())[0][0].id
     facts, _ = await ledger.facts.list(person, limit=200)
-    memories = [RecordMemory(fact.id, fact.text, at=fact.valid_from, fact_id=fact.id) for fact in facts]
+    memories = [
+        RecordMemory(
+            fact.id,
+            fact.text,
+            fact.kind.value,
+            at=fact.valid_from,
+            message_ids=tuple(evidence.message_id for evidence in fact.evidence),
+            fact_id=fact.id,
+            confidence=fact.confidence,
+            unconfirmed=fact.unconfirmed,
+        )
+        for fact in facts
+    ]
     persona = await Beliefs(ledger).persona(person, datetime.now(UTC))
     traits: dict[Trait, Posterior] = {
         trait.value: Posterior(one.mean, one.sd, one.evidence_count, None) for trait, one in persona.estimates.items()
@@ -48,7 +60,7 @@ async def test_serving_and_training_give_the_same_messages(
     model = ScriptedModel(default="How was that for you?")
     config = PromptConfig(preset=preset)
     history: list[Turn] = []
-    recalled = 0
+    recalled = anyway = 0
     await shared_embedder().ready()
     async with running(tmp_path, policy=model, embedder=shared_embedder(), memory=PATIENT) as backend:
         for text in list(person["facts"].values())[:6]:
@@ -61,12 +73,14 @@ async def test_serving_and_training_give_the_same_messages(
             async with SharedVectors.open(shared_embedder()) as vectors:
                 prompted = await Prompter(vectors, config).prompt(message, memories, history, traits)
             assert prompted.messages == model.prompts[-1].messages
-            recalled += len(prompted.memories)
+            recalled += len(prompted.memories) - prompted.profile
+            anyway += prompted.profile
             history += [
                 Turn(f"t{len(history)}", conversation, "user", message),
                 Turn(f"t{len(history) + 1}", conversation, "assistant", "How was that for you?"),
             ]
     assert recalled > 2
+    assert anyway > 2
 
 
 async def test_what_has_no_room_is_left_out_from_the_least_relevant_and_told() -> None:

@@ -169,6 +169,7 @@ def _memory(fact: Fact, imported: Mapping[str, bool]) -> RecordMemory | None:
         message_ids=usable,
         fact_id=fact.id,
         confidence=fact.confidence,
+        unconfirmed=fact.unconfirmed,
     )
 
 

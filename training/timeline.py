@@ -11,8 +11,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.steps import Step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TIMELINE_VARIABLE = "ATTUNE_TIMELINE"
 """Names the file for verl's processes; without it nothing is noted."""
@@ -102,7 +106,7 @@ def table(judged: Sequence[Judged], steps: Sequence[Step], rounds: int) -> str:
 
 
 def plot(judged: Sequence[Judged], steps: Sequence[Step], path: Path) -> None:
-    """Draw each rollout of the last step as a bar: grey while it was written, blue while it was judged.
+    """Draw the rollouts of the last step.
 
     Raises:
         ValueError: there is nothing to draw.
@@ -112,22 +116,28 @@ def plot(judged: Sequence[Judged], steps: Sequence[Step], path: Path) -> None:
     from matplotlib.figure import Figure
 
     number = max(one.step for one in judged)
-    mine = sorted((one for one in judged if one.step == number), key=lambda one: one.written_at)
-    writing = next((step.get("timing_s/gen") for step in steps if step.number == number), None)
-    end = max(one.judged_at for one in mine)
-    begin = min(mine[0].written_at, end - (writing or 0.0))
+    mine = [one for one in judged if one.step == number]
     figure = Figure(figsize=(9, max(2.0, 0.25 * len(mine) + 1)), layout="constrained")
     axes = figure.subplots()
-    rows = range(len(mine))
-    axes.barh(rows, [one.written_at - begin for one in mine], color="0.8", label="written")
-    starts = [one.written_at - begin for one in mine]
-    axes.barh(rows, [one.seconds for one in mine], left=starts, color="tab:blue", label="judged")
-    axes.axvline(mine[-1].written_at - begin, color="0.4", linestyle=":", label="the last one is written")
+    draw(axes, mine, next((step for step in steps if step.number == number), None))
     axes.set_xlabel(f"seconds of step {number}")
-    axes.set_ylabel("rollout")
-    axes.invert_yaxis()
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=120)
+
+
+def draw(axes: Axes, judged: Sequence[Judged], step: Step | None) -> None:
+    """Draw each rollout of one step as a bar: grey while it was written, blue while it was judged."""
+    mine = sorted(judged, key=lambda one: one.written_at)
+    writing = None if step is None else step.get("timing_s/gen")
+    end = max(one.judged_at for one in mine)
+    begin = min(mine[0].written_at, end - (writing or 0.0))
+    rows = range(len(mine))
+    starts = [one.written_at - begin for one in mine]
+    axes.barh(rows, starts, color="0.8", label="written")
+    axes.barh(rows, [one.seconds for one in mine], left=starts, color="tab:blue", label="judged")
+    axes.axvline(starts[-1], color="0.4", linestyle=":", label="the last one is written")
+    axes.set_ylabel("rollout")
+    axes.invert_yaxis()
 
 
 def _seconds(step: Step | None, name: str) -> str:

@@ -7,61 +7,28 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
 import zlib
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import yaml
 
 from assistant.rollout.description import spec_of_directory
 from tests.fakes.examples import example
 from tests.fakes.judging import DIMENSIONS, grading, ruler
 from tests.fakes.scripted_server import ScriptedServer
+from tests.fakes.smoke_run import write_data, write_judge, write_run
 from training.grpo import newest_checkpoint
-from training.grpo_config import load_grpo_config
-from training.personaemp.dataset import Writer
-from training.personaemp.identity import Identity
-from training.personaemp.manifest import BuildInfo
-from training.personaemp.split import SplitRule
 from training.steps import read_steps
-from training.tiny import make_tiny_qwen3
 
 pytestmark = [pytest.mark.verl, pytest.mark.slow, pytest.mark.timeout(900)]
-
-SMOKE = Path(__file__).parents[2] / "configs/grpo-smoke.yaml"
 
 
 def prepare(work: Path, base_url: str, **stop: object) -> Path:
     """Write a data set with rulers, a tiny model, a judge's file, and the smoke run's configuration over them."""
-    with Writer.open(work / "data", Identity("set_smoke", "00" * 32, datetime(2026, 1, 1, tzinfo=UTC))) as writer:
-        for number in range(24):
-            one = example(f"person_{number:02}")
-            pools = {name: tuple(ruler(name, n) for n in range(4)) for name in DIMENSIONS}
-            writer.add(replace(one, criteria=pools))
-        writer.finish(SplitRule(ood=False), BuildInfo())
-    (work / "judge.toml").write_text(
-        f"rounds = 2\n[endpoint]\nmodel = 'scripted'\nbase_url = '{base_url}'\nretries = 0\n"
-        f"[limits]\nslots_dir = '{work / 'slots'}'\n",
-        encoding="utf-8",
-    )
-    run = load_grpo_config(SMOKE).model_dump(mode="json")
-    run["attune"] |= {
-        "data": str(work / "data"),
-        "judge": str(work / "judge.toml"),
-        "out": str(work / "out"),
-        "accept_failed_judge": True,
-        "environment": str(Path(".venv-train").absolute()),
-        "stop": stop,
-    }
-    run["verl"]["actor_rollout_ref"]["model"]["path"] = str(make_tiny_qwen3(work / "model"))
-    # Ray's sockets need a short path.
-    run["verl"]["ray_kwargs"] = {"ray_init": {"_temp_dir": tempfile.mkdtemp(prefix="ray-")}}
-    path = work / "run.yaml"
-    path.write_text(yaml.safe_dump(run), encoding="utf-8")
-    return path
+    pools = {name: tuple(ruler(name, n) for n in range(4)) for name in DIMENSIONS}
+    data = write_data(work / "data", (replace(example(f"person_{n:02}"), criteria=pools) for n in range(24)))
+    return write_run(work, data, write_judge(work, base_url, "rounds = 2\n"), {}, stop=stop)
 
 
 async def started(config: Path) -> asyncio.subprocess.Process:

@@ -70,7 +70,7 @@ def create_app(config: AssistantConfig, *, open: Open | None = None) -> FastAPI:
             app.state.runtime = runtime
             given = config.owner_key.get_secret_value() if config.owner_key else None
             await ensure_owner_key(runtime.home, runtime.ledger, runtime.owner, given)
-            async with sweeping(runtime):
+            async with sweeping(runtime), runtime.inbox.warming():
                 yield
 
     errors: dict[int | str, dict[str, Any]] = {code: {"model": wire.ErrorEnvelope} for code in ("4XX", "5XX")}

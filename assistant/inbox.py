@@ -7,6 +7,7 @@ learned from. A message that is taken up again is stored and learned from no sec
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 from assistant.metrics import Metrics
@@ -17,8 +18,10 @@ from assistant.tally import tally
 from memory.ids import new_id
 from memory.ledger.ledger import Ledger
 from memory.ledger.messages import JobRequest
-from memory.types import Conversation, Message
+from memory.types import Conversation, Message, Settings
 
+Beside = Callable[[Settings, str], None]
+"""Is told the person's settings, and the id of the message that is about to be screened and stored."""
 HISTORY_MESSAGES = 200
 """At most so many earlier messages are read; the prompt's token budget usually cuts sooner."""
 
@@ -42,14 +45,21 @@ class Inbox:
         self._checkpoint = checkpoint
         self._now = now
 
-    async def store(self, submission: Submission) -> Stored:
-        """Screen and commit the message together with its reflection job; after this nothing can lose it."""
+    def warming(self) -> AbstractAsyncContextManager[None]:
+        """Make the screen ready meanwhile."""
+        return self._screening.warming()
+
+    async def store(self, submission: Submission, beside: Beside = lambda _settings, _id: None) -> Stored:
+        """Screen and commit the message together with its reflection job; after this nothing can lose it.
+
+        `beside` is called before, to begin what need not wait for it.
+        """
         person_id, conversation = submission.person_id, submission.conversation
-        settings = await self._ledger.settings.get(person_id)
+        settings, message_id = await self._ledger.settings.get(person_id), new_id("msg")
+        beside(settings, message_id)
         earlier = await self._earlier(submission)
         history = submission.history if submission.history is not None else earlier
         screened = await self._screening.screen(submission.text, _own_words(history))
-        message_id = new_id("msg")
         learns = (
             (settings.memory or settings.persona)
             and submission.memory == "on"

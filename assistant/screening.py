@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 from assistant.errors import ModelError
 from assistant.metrics import Metrics
 from assistant.safety.features import CATEGORIES
-from assistant.safety.screen import CONTEXT_CHARS, CONTEXT_MESSAGES, LEVELS, Screen, screen
+from assistant.safety.screen import CONTEXT_CHARS, CONTEXT_MESSAGES, LEVELS, Screen, screen, warm
 from memory.template import fill, load
 from memory.types import Complete, CrisisLevel
 
@@ -49,6 +50,16 @@ class Screening:
     def __init__(self, second_look: SecondLook | None, metrics: Metrics) -> None:
         self._second_look = second_look
         self._metrics = metrics
+        self._warming: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def warming(self) -> AsyncIterator[None]:
+        """Make ready meanwhile; a message that comes before then waits for it, which is no longer than doing it."""
+        self._warming = asyncio.create_task(asyncio.to_thread(warm), name="warming the screen")
+        try:
+            yield
+        finally:
+            await asyncio.wait([self._warming])
 
     async def screen(self, message: str, own_words: Sequence[str]) -> Screen:
         """Screen `message` in the light of the person's earlier ones, oldest first; a doubtful one is looked at twice.
@@ -72,8 +83,9 @@ class Screening:
         """Screen `message` by rules and what was learned alone."""
         return await self._first(message, own_words, doubts=False)
 
-    @staticmethod
-    async def _first(message: str, own_words: Sequence[str], *, doubts: bool) -> Screen:
+    async def _first(self, message: str, own_words: Sequence[str], *, doubts: bool) -> Screen:
+        if self._warming is not None:
+            await asyncio.wait([self._warming])
         return await asyncio.to_thread(screen, message, list(own_words[-CONTEXT_MESSAGES:]), doubts=doubts)
 
     @staticmethod

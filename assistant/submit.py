@@ -22,7 +22,7 @@ from assistant.shown import wire_message
 from assistant.submission import Stored, Submission
 from assistant.turns import Produce, Turn
 from memory.ids import new_id
-from memory.types import Conversation, Message
+from memory.types import Conversation, Message, Recollection, Settings
 
 
 class TurnRunningError(ConflictError):
@@ -189,17 +189,31 @@ def _require_quiet(runtime: Runtime, conversation_id: str) -> None:
 
 
 async def _first(runtime: Runtime, submission: Submission) -> Produce:
-    """Store the message and return what makes the events of its turn."""
-    stored = await runtime.inbox.store(submission)
+    """Store the message, recalling what it calls up meanwhile, and return what makes the events of its turn."""
+    recalling: asyncio.Task[Recollection] | None = None
+
+    def begin(settings: Settings, message_id: str) -> None:
+        nonlocal recalling
+        recalling = asyncio.create_task(runtime.chat.recollect(submission, settings, message_id), name="recall")
+
+    try:
+        stored = await runtime.inbox.store(submission, begin)
+    except BaseException:
+        if recalling is not None:
+            recalling.cancel()
+        raise
     fresh = stored.created
 
     async def produce(stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
-        nonlocal fresh
+        nonlocal fresh, recalling
+        # Good for the first answer only: by the next, something may have been forgotten.
+        recalled, recalling = recalling if fresh else None, None
         reply = None
         if not fresh:  # it may have been answered before, here or by another backend
             reply = await runtime.ledger.messages.reply_to(submission.person_id, stored.message.id)
         fresh = False
-        events = runtime.chat.answer(stored, stream_id, stop) if reply is None else _replay(stored, reply, stream_id)
+        answering = runtime.chat.answer(stored, stream_id, stop, recalled)
+        events = answering if reply is None else _replay(stored, reply, stream_id)
         async for event in events:
             yield event
 

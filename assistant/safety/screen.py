@@ -93,6 +93,12 @@ def screen(message: str, context: Sequence[str] = (), *, doubts: bool = False) -
         return Screen("concern", (), (_FAILED,), doubtful=True)
 
 
+def warm() -> None:
+    """Read and compile what screening takes, so that the first message does not wait for it; for most of a second."""
+    screen("Good morning, how are you?", doubts=True)
+    screen_reply("Good morning.")
+
+
 def screen_reply(text: str) -> str | None:
     """Return why a sentence of a reply, or a whole one, must not be said, as a stable code of `unsafe.toml`; or None.
 

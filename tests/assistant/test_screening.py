@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from assistant import wire
+from assistant.errors import ModelGarbledError
 from assistant.safety.screen import LEVELS, Screen, screen
 from memory.types import CrisisLevel
 from tests.fakes.backend import Backend, running
 from tests.fakes.embedding import shared_embedder
+from tests.fakes.gate import Gate
 from tests.fakes.scripted_answers import Scripted, drop, error, hang, not_json, reply
 from tests.fakes.scripted_model import ScriptedModel
 from tests.fakes.scripted_server import ScriptedServer
@@ -91,6 +94,35 @@ async def test_a_second_look_that_fails_is_concern_and_the_turn_goes_on(tmp_path
         safety = await level_of(backend, UNSURE)
         assert safety is not None and (safety.level, safety.resources) == ("concern", None)
         assert backend.runtime.metrics.second_look_count("failed") == 1
+
+
+def recalls(backend: Backend) -> float:
+    registry = backend.runtime.metrics.registry
+    counted = [registry.get_sample_value("attune_recalls_total", {"status": one}) for one in ("ok", "words", "timeout")]
+    return sum(count or 0 for count in counted)
+
+
+async def test_recall_goes_on_beside_the_screen_and_happens_once(tmp_path: Path) -> None:
+    gate = Gate()
+    async with ScriptedServer(reply([gate, judged("concern")])) as server, looking_twice(tmp_path, server) as backend:
+        conversation = await backend.conversation()
+        sending = asyncio.create_task(backend.say(conversation, UNSURE))
+        await gate.reached.wait()
+        assert await backend.messages(conversation) == []
+        assert recalls(backend) or "recall" in {task.get_name() for task in asyncio.all_tasks()}
+        gate.open()
+        assert (await sending).status_code == 200
+        assert recalls(backend) == 1
+
+
+async def test_what_was_recalled_is_not_kept_for_another_try(tmp_path: Path) -> None:
+    model = ScriptedModel(ModelGarbledError("nothing"), "Here I am.")
+    async with running(tmp_path, policy=model, embedder=shared_embedder()) as backend:
+        conversation = await backend.conversation()
+        failed = await backend.say(conversation, HARMLESS, client_message_id="one")
+        assert failed.status_code == ModelGarbledError.status
+        assert (await backend.say(conversation, HARMLESS, client_message_id="one")).status_code == 200
+        assert recalls(backend) == 2
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -131,13 +131,14 @@ def download(model: str, *, role: str = "policy", endpoint: str | None = None, c
 def download_bytes(model: str, *, endpoint: str | None = None) -> int:
     """Return how much `download` fetches of a hub model; 0 where the hub does not say.
 
-    The errors of huggingface_hub come through; `download` translates them.
+    The errors of huggingface_hub come through, and a hub that cannot be reached is not asked again; `download`
+    translates them.
     """
-    from huggingface_hub import HfApi, RepoFile
+    from huggingface_hub import HfApi
     from huggingface_hub.utils._paths import filter_repo_objects
 
-    entries = HfApi(endpoint=endpoint).list_repo_tree(model, recursive=True)
-    sizes = {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
+    listed = HfApi(endpoint=endpoint).model_info(model, files_metadata=True).siblings or ()
+    sizes = {file.rfilename: file.size or 0 for file in listed}
     wanted = filter_repo_objects(sizes, allow_patterns=_FILES, ignore_patterns=_COPIES)
     return sum(sizes[path] for path in wanted)
 

@@ -24,11 +24,13 @@ def hub(model: str, files: Mapping[str, bytes], *, held: Mapping[str, threading.
             self._file(head=True)
 
         def do_GET(self) -> None:
-            path = self.path.split("?")[0]
+            path, _, query = self.path.partition("?")
             if path == f"/api/models/{model}/tree/{SHA}" or path == f"/api/models/{model}/tree/main":
                 self._json([_entry(name, content) for name, content in files.items()])
             elif path in (f"/api/models/{model}", f"/api/models/{model}/revision/main"):
-                self._json({"id": model, "sha": SHA, "siblings": [{"rfilename": name} for name in files]})
+                sized = "blobs=" in query
+                listed = [{"rfilename": name} | ({"size": len(files[name])} if sized else {}) for name in files]
+                self._json({"id": model, "sha": SHA, "siblings": listed})
             else:
                 self._file(head=False)
 

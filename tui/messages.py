@@ -83,6 +83,14 @@ class EarlierArrived(Message):
         self.page = page
 
 
+class VariantsCounted(Message):
+    """The end of the conversation, after a message was said or answered anew, with what else stood in each place."""
+
+    def __init__(self, page: wire.MessagePage) -> None:
+        super().__init__()
+        self.page = page
+
+
 class ConversationsListed(Message):
     """The conversations arrived."""
 

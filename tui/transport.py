@@ -229,9 +229,7 @@ class Transport:
             )
         if isinstance(error, httpx.ReadTimeout):
             return ClientError(f"{self.url} stopped answering; try again, or look at its log", code="timeout")
-        return ClientError(
-            f"the connection to {self.url} was lost ({type(error).__name__}); what was said so far is kept", code="cut"
-        )
+        return ClientError(f"the connection to {self.url} was lost; what was said so far is kept", code="cut")
 
 
 async def _pieces(file: Path) -> AsyncIterator[bytes]:

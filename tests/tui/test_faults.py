@@ -123,6 +123,20 @@ async def test_a_new_draft_is_never_overwritten(backend: ScriptedBackend, chat: 
     assert "the model broke" in chat.toasts[-1]
 
 
+async def test_another_reply_takes_the_place_of_the_one_that_broke_off(
+    backend: ScriptedBackend, chat: DrivenApp
+) -> None:
+    await chat.say("one")
+    backend.say("as far as it ", "came", Cut())
+    await chat.say("two")
+    await chat.pilot.press("f7")
+    assert "F5 asks for another" in chat.toasts[-1]
+    backend.say("the whole of it")
+    await chat.pilot.press("f5")
+    await chat.until(lambda: "the whole of it" in chat.seen[-1] and not chat.app.chat.answering, "the other reply")
+    assert chat.seen == ["You: one", "Attune: You said: one", "You: two", "Attune: the whole of it"]
+
+
 async def test_a_cut_stream_keeps_what_was_said(backend: ScriptedBackend, chat: DrivenApp) -> None:
     backend.say("as far as it ", "came", Cut())
     await chat.say("go")

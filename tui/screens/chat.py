@@ -13,7 +13,7 @@ from textual.binding import BindingType
 
 from tui.errors import TerminalError
 from tui.key_table import Scope
-from tui.keys import bindings
+from tui.keys import bindings, key_map
 from tui.messages import RequestFailed
 from tui.screens.talk import STOP_GRACE_S as STOP_GRACE_S
 from tui.screens.talk import TalkScreen
@@ -34,8 +34,13 @@ class ChatScreen(TalkScreen):
     async def action_regenerate(self) -> None:
         """Ask for another reply."""
         reply = self.conversation.chosen("assistant")
-        if reply is not None and self._at_rest("Another reply"):
+        if reply is None or not self._at_rest("Another reply"):
+            return
+        said = self.conversation.before(reply)
+        if reply.message_id:
             await self.say_again(reply.message_id)
+        elif said is not None and said.message_id:
+            await self.send_edit(said, said.text)
 
     def action_edit(self) -> None:
         """Put a message back into the prompt."""
@@ -57,6 +62,8 @@ class ChatScreen(TalkScreen):
         reply = self.conversation.chosen("assistant")
         if reply is None:
             self.notify("There is no reply yet.", timeout=3)
+        elif not reply.message_id:
+            self._not_kept()
         else:
             self.app.push_screen(WhyScreen(self.link, reply.message_id, reply.text))
 
@@ -75,6 +82,9 @@ class ChatScreen(TalkScreen):
         reply = self.conversation.chosen("assistant")
         if not isinstance(reply, Reply):
             return
+        if not reply.message_id:
+            self._not_kept()
+            return
         reason: str | None = ""
         if rating == "down":
             from tui.screens.ask import AskScreen
@@ -88,7 +98,7 @@ class ChatScreen(TalkScreen):
         except TerminalError as error:
             self.post_message(RequestFailed("Not noted", error))
             return
-        reply.note("rated good" if rating == "up" else "rated not good")
+        reply.tell("rated good" if rating == "up" else "rated not good")
         self.notify("Thank you. It is used for training only if your settings allow it.", timeout=4)
 
     def action_variant(self, step: int) -> None:
@@ -102,6 +112,10 @@ class ChatScreen(TalkScreen):
             self.load(self.open_one, variants[at])
         else:
             self.notify("There is no other one on that side.", timeout=3)
+
+    def _not_kept(self) -> None:
+        again = key_map(self.app).first_key("regenerate")
+        self.notify(f"This reply broke off, and the backend did not keep it; {again} asks for another.", timeout=4)
 
     def _at_rest(self, what: str) -> bool:
         if self.answering:

@@ -7,7 +7,7 @@ do from here stands in `tui.screens.chat`.
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -15,12 +15,13 @@ from textual.worker import Worker
 
 from tui.errors import ClientError, TerminalError
 from tui.link import Link
-from tui.messages import ConversationBegun, EventArrived, RequestFailed, TurnEnded
+from tui.messages import ConversationBegun, EventArrived, RequestFailed, TurnEnded, VariantsCounted
 from tui.screens.opened import OpenScreen
 from tui.turn import Turn, converse
 from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
+    from assistant import wire
     from tui.widgets.block import Block
 
 STOP_GRACE_S = 3.0
@@ -66,7 +67,7 @@ class TalkScreen(OpenScreen):
             self._waiting.append(text)
             self.head()
         elif self._editing is not None:
-            await self._send_edit(self._editing, text)
+            await self.send_edit(self._editing, text)
         else:
             await self._send(text)
 
@@ -79,7 +80,8 @@ class TalkScreen(OpenScreen):
         await self.conversation.begin(text)
         self.begin_turn(turn)
 
-    async def _send_edit(self, edited: Block, text: str) -> None:
+    async def send_edit(self, edited: Block, text: str) -> None:
+        """Say a message of the person in other words, or in the same again."""
         turn, self._editing = self._next_turn(text), None
         turn.kind, turn.message_id = "edit", edited.message_id
         await self.conversation.begin_edit(turn.message_id, text)
@@ -144,10 +146,24 @@ class TalkScreen(OpenScreen):
         if message.error is None:
             await self.conversation.end()
             self.refresh_bindings()
+            if turn.kind != "send" and self.open_one is not None:
+                self._count_variants(self.open_one)
             await self._send_waiting(stopped=turn.stopping)
             return
         await self._fail(turn, message.error)
         await self._send_waiting(stopped=True)
+
+    @work(group="variants", exclusive=True)
+    async def _count_variants(self, conversation: wire.Conversation) -> None:
+        """Learn what else was said in the place of a reply or wording, for going back to it."""
+        with suppress(TerminalError):
+            page = await (await self.link.client()).newest_messages(conversation.id)
+            self.post_message(VariantsCounted(page))
+
+    @on(VariantsCounted)
+    def show_variants(self, message: VariantsCounted) -> None:
+        """Say which of several each message is."""
+        self.conversation.learn_variants(message.page.data)
 
     async def _fail(self, turn: Turn, error: Exception) -> None:
         if isinstance(error, ClientError) and error.code in ("unreachable", "cut", "timeout"):

@@ -28,6 +28,10 @@ class Block(Static, can_focus=True):
         self.message = message
         """As the backend keeps it; None until it has said so."""
 
+    def tell(self, note: str) -> None:
+        """Say something quietly below the message."""
+        raise NotImplementedError
+
     @property
     def message_id(self) -> str:
         """The backend's id; empty until it has said it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.keys import key_map
-from tui.text import one_line
+from tui.text import one_line, variant_of
 from tui.widgets.block import Block
 from tui.widgets.panel import Panel
 from tui.widgets.quiet import Quiet
@@ -17,6 +17,8 @@ from tui.widgets.welcome import Welcome
 from tui.widgets.window import NOTES, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assistant import wire
     from tui.widgets.reply import Reply  # imported late, because Markdown is not needed for the first frame
 
@@ -99,7 +101,7 @@ class Conversation(Window):
                 hint = f"{key_map(self.app).first_key('resources')} brings this back"
                 await self.mount(Panel(event.resources, hint), before=reply)
         elif event.type == "context.used":
-            reply.note(_recalled(event.facts))
+            reply.tell(_recalled(event.facts))
         elif event.type == "message.completed":
             reply.message = event.message
             self.add(event.message)
@@ -128,7 +130,7 @@ class Conversation(Window):
     async def fail(self, fate: str) -> None:
         """Keep the message without an answer, marked with what became of it."""
         if self._said is not None:
-            self._said.mark(fate)
+            self._said.tell(fate)
         if self.reply is not None:
             await self.reply.close()
             await self.reply.remove()
@@ -151,13 +153,38 @@ class Conversation(Window):
         return True
 
     def chosen(self, role: str) -> Block | None:
-        """The marked message if it is of this role, else the newest of this role; None where there is none."""
+        """The marked message if it is of this role, else the newest of this role that has ended; None for none.
+
+        A reply that broke off has no id.
+        """
         from tui.widgets.reply import Reply
 
         kind = Said if role == "user" else Reply
         if isinstance(self.marked, kind):
             return self.marked
-        return next((block for block in reversed(self.blocks) if isinstance(block, kind) and block.message_id), None)
+        return next(
+            (
+                block
+                for block in reversed(self.blocks)
+                if isinstance(block, kind) and (block.message_id or (role == "assistant" and block is not self.reply))
+            ),
+            None,
+        )
+
+    def before(self, block: Block) -> Block | None:
+        """The message before one, as far as it is drawn."""
+        at = self.blocks.index(block)
+        return self.blocks[at - 1] if at else None
+
+    def learn_variants(self, messages: Sequence[wire.Message]) -> None:
+        """Take in how many replies or wordings there are of what is drawn without that being known."""
+        found = {message.id: message for message in messages if len(message.variants) > 1}
+        self._history = [found.get(message.id, message) for message in self._history]
+        for block in self.blocks:
+            message = found.get(block.message_id)
+            if message is not None and block.message is not None and not block.message.variants:
+                block.message = message
+                block.tell(variant_of(message.id, message.variants))
 
     async def clear(self) -> None:
         """Forget everything that was said and shown."""

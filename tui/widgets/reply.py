@@ -87,14 +87,14 @@ class Reply(Block):
         elif self._prose is None or before is None:
             with self.app.batch_update():
                 await self.recompose()
-        self.note(note)
+        self.tell(note)
 
     async def retract(self, replacement: str) -> None:
         """Show the replacement in place of what was said."""
         self.add_class("-retracted")
         await self.finish(replacement, "The first answer was withdrawn.")
 
-    def note(self, note: str) -> None:
+    def tell(self, note: str) -> None:
         """Say quietly how the reply ended or what it is made from; adds to what is said already."""
         self.noted = " · ".join(part for part in (self.noted, note) if part)
         self.set_class(bool(self.noted), "-noted")

@@ -18,9 +18,9 @@ class Said(Block):
 
     def __init__(self, text: str, message: wire.Message | None = None) -> None:
         super().__init__(text, message)
-        self.mark("" if message is None else variant_of(message.id, message.variants))
+        self.tell("" if message is None else variant_of(message.id, message.variants))
 
-    def mark(self, fate: str) -> None:
+    def tell(self, note: str) -> None:
         """Say quietly what became of the message."""
-        below = [("\n" + fate, "italic $warning")] if fate else []
+        below = [("\n" + note, "italic $warning")] if note else []
         self.update(Content.assemble(("You", "bold $secondary"), "\n", self.text, *below))

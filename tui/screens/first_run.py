@@ -27,6 +27,7 @@ WHAT = (
     "Attune is an AI you can talk with. It remembers what you tell it, and learns how to be there for you. "
     "It is not a person and not a therapist, and it can be wrong."
 )
+BEGIN = "Begin"
 BOXES = (
     ("adult", "I am 18 or older", False),
     ("memory", "Remember what I tell it", True),
@@ -63,7 +64,7 @@ class FirstRunScreen(ModalScreen[bool]):
                 yield Input(here, placeholder="e.g. AT", max_length=2, id="country", compact=True)
             yield Static("Which model answers: one moment…", id="answers", markup=False)
             with Horizontal(id="buttons"):
-                yield Button("Begin", id="begin", variant="primary", compact=True)
+                yield Button(BEGIN, id="begin", variant="primary", compact=True)
                 yield Button("Another model…", id="another", compact=True)
             first_key = key_map(self.app).first_key
             later = f"{first_key('settings')} changes this later · {first_key('resources')} shows crisis lines"
@@ -102,6 +103,8 @@ class FirstRunScreen(ModalScreen[bool]):
         """Say which model answers, or leave once the choices are stored."""
         if message.value is True:
             self.dismiss(True)
+        elif message.value is None:
+            self.query_one("#begin", Button).label = BEGIN
         elif message.value is False:
             self.query_one("#another", Button).display = False
         else:
@@ -120,6 +123,7 @@ class FirstRunScreen(ModalScreen[bool]):
     @on(Button.Pressed, "#begin")
     def begin(self) -> None:
         """Store the choices."""
+        self.query_one("#begin", Button).label = "One moment…"
         self._store(
             {name: self.query_one(f"#{name}", Tick).value for name, _, _ in BOXES},
             self.query_one("#country", Input).value.strip(),
@@ -138,6 +142,7 @@ class FirstRunScreen(ModalScreen[bool]):
         try:
             await (await self._link.client()).change_settings(**changes, **({"country": country} if country else {}))
         except TerminalError as error:
+            self.post_message(Arrived(None))
             self.post_message(RequestFailed("Not stored", error))
         else:
             self.post_message(Arrived(True))

@@ -51,10 +51,8 @@ class PersonaScreen(Page[None]):
 
         assert isinstance(value, wire.PersonaView)
         self.view = value
-        about = (
-            value.note if value.enabled else "It is turned off: nothing is added, and no reply uses it. o turns it on."
-        )
-        self.query_one("#count", Static).update(about)
+        off = "It is turned off: nothing is added, and no reply uses it. o turns it on."
+        self.query_one("#count", Static).update(f"{value.note if value.enabled else off} Enter corrects a trait.")
         options = self.query_one(OptionList)
         marked = options.highlighted or 0
         options.clear_options()

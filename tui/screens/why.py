@@ -125,7 +125,7 @@ def _line(text: str, style: str) -> Option:
 
 def _fact(fact: wire.FactUsed) -> Content:
     anyway = "  (known anyway)" if fact.profile else ""
-    ended = "" if fact.status == "active" else f"  (ended since)"
+    ended = "" if fact.status == "active" else "  (ended since)"
     lines = [Content.assemble((fact.text, "bold"), (anyway, "$muted"), (ended, "$warning"))]
     lines += [Content.styled(f"“{one_line(evidence.quote, 200)}”", "italic $muted") for evidence in fact.evidence]
     return Content("\n").join(lines)

@@ -8,17 +8,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from assistant.config import AssistantConfig
 from assistant.errors import AttuneError
 from assistant.models.auto import choose, chosen, found, open_policy
+from assistant.owner import FILE as KEY_FILE
 from assistant.owner import owner_key
-from assistant.remote import Remote
+from assistant.remote import Remote, envelope_error, running
 from assistant.runtime import Runtime, open_runtime
 from assistant.safety.learned import encoder, weights
 from assistant.safety.resources import entries_older_than
+from memory.agreement import Agreement, agreement
 from memory.errors import MemoryLayerError
+from memory.stock import REPAIR
 
 MIN_FREE_BYTES = 1 << 30
+_PATIENCE_S = 600.0
+"""For a backend that compares the index of many people."""
 MAX_AGE_DAYS = 365
 """Of an entry in the directory of crisis lines."""
 
@@ -36,12 +43,9 @@ async def examine(config: AssistantConfig, remote: Remote | None) -> list[Findin
     """Look at everything; through the running backend where one holds the data directory."""
     home = config.memory_config.home
     findings = [Finding("data directory", True, str(home)), _disk(home), _owner(home), _crisis_lines(), _learned()]
-    if remote is not None:
-        with remote.client(10) as client:
-            health = client.get("/readyz").json()
-        findings.append(Finding("backend", True, f"runs at {remote.url}"))
-        findings += [Finding(name, state in ("ok", "starting"), state) for name, state in health["checks"].items()]
-        return findings
+    url = remote.url if remote is not None else running(home)
+    if url is not None:
+        return findings + _running(url, remote.key if remote is not None else _given_key(config), home)
     try:
         async with open_runtime(config) as runtime:
             findings += await _opened(runtime)
@@ -50,15 +54,41 @@ async def examine(config: AssistantConfig, remote: Remote | None) -> list[Findin
     return findings
 
 
+def _given_key(config: AssistantConfig) -> str:
+    return config.owner_key.get_secret_value() if config.owner_key is not None else ""
+
+
+def _running(url: str, key: str, home: Path) -> list[Finding]:
+    """What the backend says that holds the data directory; the index is open to nobody else."""
+    with Remote(url, key).client(_PATIENCE_S) as client:
+        health = client.get("/readyz").json()
+        findings = [Finding("backend", True, f"runs at {url}")]
+        findings += [Finding(name, state in ("ok", "starting"), state) for name, state in health["checks"].items()]
+        why = "no key of the local owner is at hand"
+        if key:
+            try:
+                answer = client.get("/v1/admin/index")
+            except httpx.HTTPError as error:
+                return [*findings, Finding("index", False, f"not compared: the backend at {url} went away: {error}")]
+            if answer.status_code == 200:
+                return [*findings, _index(Agreement(**answer.json()))]
+            why = str(envelope_error(answer))
+    repair = f"Repair: give ATTUNE_OWNER_KEY the key with which the backend was started, or restore {home / KEY_FILE}"
+    return [*findings, Finding("index", False, f"not compared, for only the backend may open it: {why}. {repair}")]
+
+
 async def _opened(runtime: Runtime) -> list[Finding]:
     findings = [Finding("ledger", True, "opened, migrations applied")]
     try:
         await runtime.embedder.ready()
         identity = runtime.embedder.identity
         findings.append(Finding("embedder", True, f"{identity.name}, {identity.dimension} dimensions"))
-        findings.append(await _agreement(runtime))
     except MemoryLayerError as error:
         findings.append(Finding("embedder", False, str(error)))
+    try:
+        findings.append(_index(await agreement(runtime.ledger, runtime.index)))
+    except MemoryLayerError as error:
+        findings.append(Finding("index", False, str(error)))
     try:
         await runtime.policy.check()
         findings.append(Finding("policy", True, runtime.policy.identity.description))
@@ -71,20 +101,13 @@ async def _opened(runtime: Runtime) -> list[Finding]:
     return findings
 
 
-async def _agreement(runtime: Runtime) -> Finding:
-    """Whether the index holds exactly the active facts of the ledger."""
-    missing = orphaned = total = 0
-    for person_id in await runtime.ledger.facts.people_with_facts():
-        active = {fact.id async for fact in runtime.ledger.facts.all_active(person_id)}
-        indexed = await runtime.index.ids(person_id)
-        missing, orphaned, total = (
-            missing + len(active - indexed),
-            orphaned + len(indexed - active),
-            total + len(active),
-        )
-    detail = f"{total} facts, {missing} missing from the index, {orphaned} orphaned in it"
-    repair = "" if not (missing or orphaned) else ". Repair: attune doctor --rebuild-index"
-    return Finding("index", not (missing or orphaned), detail + repair)
+def _index(found: Agreement) -> Finding:
+    detail = f"{found.facts} facts, {found.missing} missing from the index, {found.orphaned} orphaned in it"
+    if found.unreadable:
+        detail += f", the index of {found.unreadable} people cannot be read"
+    if found.settling:
+        detail += f"; of {found.settling} people something is still being learned or forgotten"
+    return Finding("index", found.whole, detail if found.whole else f"{detail}. {REPAIR}")
 
 
 def _disk(home: Path) -> Finding:

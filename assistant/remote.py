@@ -22,14 +22,14 @@ _BUSY_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A running backend and the key of its local owner."""
+    """A running backend and the key of its local owner; an empty one opens what needs none."""
 
     url: str
     key: str
 
     def client(self, timeout_s: float | None = None) -> httpx.Client:
         """Open a client that carries the key; waits without end by default, because imports take their time."""
-        headers = {"authorization": f"Bearer {self.key}"}
+        headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False)
 
     def steps(
@@ -65,13 +65,19 @@ def envelope_error(response: httpx.Response) -> AttuneError:
 
 def find(home: Path) -> Remote | None:
     """Return the backend that runs on `home`, or None when none answers."""
+    url = running(home)
+    key = owner_key(home)
+    return Remote(url, key) if url and key else None
+
+
+def running(home: Path) -> str | None:
+    """Return where the backend answers that runs on `home`, or None when none does; this needs no key."""
     try:
         url = str(json.loads((home / FILE).read_text(encoding="utf-8"))["url"])
         alive = httpx.get(f"{url}/healthz", timeout=_BUSY_S, trust_env=False).status_code == 200
     except (OSError, ValueError, KeyError, httpx.HTTPError):
         return None
-    key = owner_key(home)
-    return Remote(url, key) if alive and key else None
+    return url if alive else None
 
 
 @contextmanager

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
+from assistant import wire
 from assistant.auth import Admin, Runtimes, require_admin
 from assistant.bringing import bring
 from assistant.importing import import_file
 from assistant.reindexing import rebuild
 from assistant.spooling import spooled
 from assistant.sse import JSON_LINES
+from memory.agreement import agreement
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(require_admin)])
 
@@ -34,6 +37,12 @@ async def import_jsonl(request: Request, runtime: Runtimes, admin: Admin) -> Str
     """Import the JSON lines that are the body, of whom they name; answers with one JSON line a step."""
     await runtime.ledger.audit.write(admin.key.id, "import.jsonl", "everybody")
     return await spooled(request, runtime.home, lambda path: bring(runtime, "jsonl", path, None))
+
+
+@router.get("/index")
+async def compare_index(runtime: Runtimes, _admin: Admin) -> wire.IndexState:
+    """Compare everybody's index with the ledger; changes nothing."""
+    return wire.IndexState(**asdict(await agreement(runtime.ledger, runtime.index)))
 
 
 @router.post("/index/rebuild", response_model=None, responses=JSON_LINES)

@@ -12,6 +12,22 @@ from assistant.shapes.base import Request, Response, Text
 KeyKind = Literal["user", "app", "admin"]
 
 
+class IndexState(Response):
+    """`GET /v1/admin/index`: whether the index holds exactly the active facts of the ledger."""
+
+    people: int
+    """Who has facts, or anything in the index."""
+    facts: int
+    missing: int
+    """Facts that the index lacks."""
+    orphaned: int
+    """What the index holds and the ledger does not hold active."""
+    settling: int
+    """People of whom the two differ while something is still being learned or forgotten."""
+    unreadable: int
+    """People whose index cannot be read."""
+
+
 class KeyView(Response):
     """A key without its secret."""
 

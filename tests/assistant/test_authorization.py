@@ -107,6 +107,7 @@ TABLE: dict[str, tuple[Expected, Any]] = {
     "POST /v1/me/memories/{memory_id}/decline": (theirs(), None),
     "POST /v1/admin/import/alpsbench": (ADMIN, None),
     "POST /v1/admin/import/jsonl": (ADMIN, None),
+    "GET /v1/admin/index": (ADMIN, None),
     "POST /v1/admin/index/rebuild": (ADMIN, None),
     "GET /v1/admin/keys": (ADMIN, None),
     "POST /v1/admin/keys": (admins(201), {"kind": "user"}),

@@ -68,7 +68,9 @@ async def _open(desk: Desk, which: str) -> None:
 
 async def _last(desk: Desk, _: str) -> None:
     here = desk.conversation.id if desk.conversation else ""
-    listed = [desk.before] if desk.before else await (await desk.client()).conversations(most=2)
+    listed = [desk.before] if desk.before else []
+    if all(one.id == here for one in listed):
+        listed = await (await desk.client()).conversations(most=2)
     found = next((one for one in listed if one.id != here), None)
     if found is None:
         raise TerminalError("there is no earlier conversation")
@@ -96,6 +98,9 @@ async def _rename(desk: Desk, title: str) -> None:
 async def _archive(desk: Desk, which: str) -> None:
     one = await _find(desk, which)
     changed = await (await desk.client()).change_conversation(one.id, archived=not one.archived)
+    desk.listed = [changed if other.id == one.id else other for other in desk.listed]
+    if desk.conversation is not None and desk.conversation.id == one.id:
+        desk.conversation = changed
     desk.note("put away; /list archived shows it" if changed.archived else "taken back")
 
 

@@ -116,6 +116,12 @@ async def test_what_begins_with_a_slash_is_a_command(backend: ScriptedBackend, r
     assert len(backend.conversations) == 3
 
 
+async def test_last_goes_on_to_another_one_where_the_one_before_is_open(backend: ScriptedBackend, run: Run) -> None:
+    said = await run(say="one\n/new\ntwo\n/incognito\nbetween us\n/last\n/last\n")
+    assert said.code == 0, said.err
+    assert said.out.splitlines()[-4:] == ["You: two", "Attune: You said: two", "You: one", "Attune: You said: one"]
+
+
 async def test_a_path_is_a_message_and_not_a_command(backend: ScriptedBackend, run: Run) -> None:
     await run(say="/etc/hosts is a file\n")
     assert backend.sent[0].content == "/etc/hosts is a file"
@@ -322,6 +328,8 @@ async def test_everything_is_a_command(backend: ScriptedBackend, run: Run, tmp_p
         "/list hello",
         "/open 1",
         "/archive 1",
+        "/archive 1",
+        "/archive",
         "/incognito",
         "between us",
         "/last",
@@ -337,7 +345,13 @@ async def test_everything_is_a_command(backend: ScriptedBackend, run: Run, tmp_p
         "988 Suicide & Crisis Lifeline",
     ):
         assert words in said.out
-    for words in ("it is called First words", "country: AT", "2 conversations with 9 messages", "put away", "deleted"):
+    for words in (
+        "it is called First words",
+        "country: AT",
+        "2 conversations with 9 messages",
+        "put away",
+        "taken back",
+    ):
         assert words in said.err
     assert [feedback.reason for feedback in backend.feedback.values()] == ["too long"]
     assert [text for _, text in backend.edited] == ["hello again"]

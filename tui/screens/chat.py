@@ -172,9 +172,8 @@ class ChatScreen(TalkScreen):
     @work(group="last", exclusive=True)
     async def action_last(self) -> None:
         """Go back to the conversation before this one."""
-        found = self.before
-        if found is None:
-            here = self.open_one.id if self.open_one is not None else ""
+        found, here = self.before, self.place
+        if found is None or found.id == here:
             try:
                 listed = await (await self.link.client()).conversations(most=2)
             except TerminalError as error:

@@ -44,5 +44,5 @@ def summary(state: LinkState) -> str:
         return WORDS["lost"]
     if state.kind == "starting":
         return one_line(state.text, WIDEST)
-    answers = re.split(r"(?<=\w)[.:;(]\s|\s\(", state.answers or "")[0].rstrip(".")
+    answers = re.split(r"(?<=\w)[.,:;(]\s|\s\(", state.answers or "")[0].rstrip(".")
     return " · ".join(part for part in (WORDS[state.kind], one_line(answers, WIDEST)) if part)

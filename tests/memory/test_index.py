@@ -230,7 +230,7 @@ async def test_a_stock_mem0_lists_and_finds_the_same_facts(
 @pytest.mark.slow
 async def test_many_people_keep_no_more_open_than_allowed(tmp_path: Path, embedder: Embedder) -> None:
     config = MemoryConfig(home=tmp_path, max_open_indexes=8)
-    people = [new_id("per") for _ in range(200)]
+    people = [new_id("per") for _ in range(64)]
 
     def held() -> tuple[int, int]:
         return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
@@ -242,7 +242,7 @@ async def test_many_people_keep_no_more_open_than_allowed(tmp_path: Path, embedd
         descriptors, threads = held()
         for person_id in people[20:]:
             await index.add(fact(person_id, "I like tea."))
-        for person_id in people[::10]:
+        for person_id in people[::4]:
             assert len(await index.search(person_id, "", 5, vector=vector)) == 1
         # Threads of a closed Chroma end a moment later; two stores' worth of them may still be on their way.
         assert held()[0] <= descriptors + 22

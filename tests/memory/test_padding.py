@@ -1,12 +1,17 @@
 import struct
 from pathlib import Path
 
-from memory.config import MemoryConfig
+import numpy as np
+
+from memory.embedded import Embedded
+from memory.embedder import Vectors
 from memory.ids import new_id
-from memory.index import Index
 from memory.padding import Padding
-from tests.fakes.embedding import shared_embedder
+from memory.store import Entry, Store
 from tests.fakes.facts import fact
+
+WRITTEN = 1000
+"""After so many vectors Chroma writes them into files of their own."""
 
 
 def vector_file(home: Path, vectors: int) -> Path:
@@ -38,14 +43,31 @@ def test_files_without_any_vector_are_cleared_while_open(tmp_path: Path) -> None
     assert path.read_bytes() == bytes(32)
 
 
-async def test_clearing_loses_no_vector_that_chroma_wrote(tmp_path: Path) -> None:
+def test_clearing_loses_no_vector_that_chroma_wrote(tmp_path: Path) -> None:
     person = new_id("per")
-    facts = [fact(person, f"Owns book number {number}") for number in range(1500)]
-    config = MemoryConfig(home=tmp_path)
-    async with Index.open(config, shared_embedder()) as index:
-        await index.add_many(facts)
-        before = await index.search(person, facts[7].text, 5)
-    async with Index.open(config, shared_embedder()) as index:
-        assert await index.search(person, facts[7].text, 5) == before
+    facts = [fact(person, f"Owns book number {number}") for number in range(WRITTEN + 100)]
+    vectors = np.random.default_rng(0).normal(size=(len(facts), 384)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    entries = [Entry.of(one, vector) for one, vector in zip(facts, vectors, strict=True)]
+    place = Embedded(tmp_path)
+    place.prepare()
+    store = place.open(person)
+    store.add(entries[:-1])
+    before = found(store, vectors[7])
+    store.close()
+    [header] = tmp_path.rglob("header.bin")
+    assert struct.unpack_from("<i4Q", header.read_bytes())[3] >= WRITTEN
+    store = place.open(person)
+    try:
+        assert found(store, vectors[7]) == before
         assert before[0][0] == facts[7].id
-        assert await index.ids(person) == {one.id for one in facts}
+        assert store.ids() == {one.id for one in facts[:-1]}
+        store.add(entries[-1:])
+        assert found(store, vectors[-1])[0][0] == facts[-1].id
+    finally:
+        store.close()
+
+
+def found(store: Store, vector: Vectors) -> list[tuple[str, float]]:
+    """What is near, and how near."""
+    return [(one.fact_id, one.cosine) for one in store.near(vector, 5)]

@@ -87,6 +87,11 @@ class KeyMap:
         usual = {key.name: key.keys for key in KEYS}
         return {key.name: ",".join(key.keys) for key in self.keys if key.bound and key.keys != usual[key.name]}
 
+    def own(self, *scopes: Scope) -> list[str]:
+        """The keys that the person gave to something in these scopes."""
+        given = self.overrides()
+        return [one for key in self.keys if key.scope in scopes and key.name in given for one in key.keys]
+
 
 def key_map(app: object) -> KeyMap:
     """The key map in force in an app; the usual one in an app that has none."""

@@ -75,6 +75,14 @@ async def test_a_persons_own_keys_win_and_are_shown(backend: ScriptedBackend, la
         assert "F12" in chat.line(".key")
 
 
+async def test_a_persons_own_key_wins_over_editing_with_it(backend: ScriptedBackend, launch: Launch) -> None:
+    (launch.home / "keys.toml").write_text('[chat]\nnew = ["ctrl+k", "f12"]\n', encoding="utf-8")
+    async with driven(launch) as chat:
+        await chat.say("one")
+        await chat.pilot.press("ctrl+k")
+        await chat.until(lambda: chat.seen == ["Welcome"], "the new conversation")
+
+
 @pytest.mark.parametrize(
     ("file", "words"),
     [

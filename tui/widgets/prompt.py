@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import TextArea
 
-from tui.keys import bindings
+from tui.keys import bindings, key_map
 from tui.text import one_line
 
 JOINERS = ("\u200c", "\u200d")
@@ -41,6 +41,13 @@ class Prompt(TextArea):
         """Hold the cursor still where animations are off; say what the keys do."""
         self.watch_enter_sends(self.enter_sends)
         self.cursor_blink = self.app.animation_level != "none"
+        self._give_way()
+
+    def _give_way(self) -> None:
+        """Let the keys that the person gave to something else do that, where a text area would edit with them."""
+        of_key = self._bindings.key_to_bindings
+        for key in key_map(self.app).own("prompt", "chat", "anywhere"):
+            of_key[key] = [binding for binding in of_key.pop(key, []) if binding.id]
 
     def watch_enter_sends(self, enter_sends: bool) -> None:
         """Say on the border what the keys do."""

@@ -15,7 +15,6 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tokenizers import Tokenizer
 
 from assistant.safety.features import CATEGORIES, concepts
 from assistant.safety.forward import Floats, Forward, Layer
+from assistant.safety.once import once
 
 FILE = "encoder.npz"
 HEADS = ("risk", "imminent", *CATEGORIES)
@@ -121,7 +121,7 @@ def pieces(tokenizer: Any, text: str) -> list[list[int]]:
     return [[start, *inner[at : at + size], end] for at in range(0, max(len(inner), 1), size)]
 
 
-@cache
+@once
 def read_base() -> Base:
     """Map the published weights from their file, once.
 

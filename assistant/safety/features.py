@@ -10,10 +10,10 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 from assistant.language import detect_language
+from assistant.safety.once import once
 from assistant.safety.rules import simplified
 from memory.template import load
 
@@ -62,7 +62,7 @@ def concepts(text: str, language: str) -> list[str]:
     return list(_in_characters(text, lexicon(language)) if cjk else _in_words(text, lexicon(language)))
 
 
-@cache
+@once
 def lexicon(language: str) -> Lexicon:
     """Read the concepts of a language, once; English serves where there are none."""
     data = tomllib.loads(load("assistant.safety", "concepts.toml"))

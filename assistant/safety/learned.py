@@ -16,7 +16,6 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +28,7 @@ from assistant.safety.canonical import canonical
 from assistant.safety.encoder import FILE as ENCODER_FILE
 from assistant.safety.encoder import Encoder, glossed, read_encoder
 from assistant.safety.features import CATEGORIES, Block, features, language_of
+from assistant.safety.once import once
 
 FILE = "learned.npz"
 BLOCKS: tuple[Block, ...] = get_args(Block)
@@ -122,13 +122,13 @@ def read_weights(content: bytes) -> Weights:
         )
 
 
-@cache
+@once
 def weights() -> Weights:
     """Read the weights that are shipped, once."""
     return read_weights(files("assistant.safety").joinpath(FILE).read_bytes())
 
 
-@cache
+@once
 def encoder() -> Encoder:
     """Read the encoder that is shipped, once.
 

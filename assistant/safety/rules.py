@@ -9,9 +9,9 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
+from assistant.safety.once import once
 from memory.template import load
 from memory.types import CrisisLevel
 
@@ -119,7 +119,7 @@ def simplified(text: str) -> str:
     return text.translate(_TO_SIMPLE)
 
 
-@cache
+@once
 def rules() -> Rules:
     """Read and compile the rules, once."""
     data = tomllib.loads(load("assistant.safety", "phrases.toml"))
@@ -160,7 +160,7 @@ def _joined(one: Rules, other: Rules) -> Rules:
     )
 
 
-@cache
+@once
 def unsafe() -> tuple[Unsafe, ...]:
     """Read and compile what replies must not say, once; most serious first."""
     data = tomllib.loads(load("assistant.safety", "unsafe.toml"))

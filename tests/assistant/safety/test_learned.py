@@ -1,5 +1,8 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -90,6 +93,14 @@ def test_what_words_alone_keep_below_a_score_is_not_read_and_nothing_else_change
     shipped = encoder()
     unread = Encoder(shipped.base, shipped.layers, shipped.head, None, {})
     assert judge(messages[0], reader=unread, least=weights().concern).score == HARMLESS
+
+
+def test_asking_for_doubts_changes_no_level() -> None:
+    folder = Path(__file__).parents[3] / "training" / "safety_screen" / "lines"
+    for file in sorted(folder.glob("*.jsonl")):
+        with file.open(encoding="utf-8") as lines:
+            for text in (json.loads(line)["text"] for line in islice(lines, 0, 90, 30)):
+                assert screen(text) == replace(screen(text, doubts=True), doubtful=False)
 
 
 def test_concepts_are_the_same_across_languages() -> None:

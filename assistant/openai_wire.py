@@ -131,6 +131,67 @@ class Metadata(BaseModel):
 ChatCompletionRequest.model_rebuild()
 
 
+class Answer(BaseModel):
+    """Base of what is answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Model(Answer):
+    """A model that is served."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "attune"
+
+
+class Models(Answer):
+    """`GET /v1/models`."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class Reply(Answer):
+    """What was said."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class Choice(Answer):
+    """The only choice."""
+
+    index: int = 0
+    message: Reply
+    finish_reason: str
+
+
+class Usage(Answer):
+    """Tokens, by the model's own count; 0 where it told none."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class Completion(Answer):
+    """The answer of `POST /v1/chat/completions` that was not asked to stream."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str = "attune"
+    choices: list[Choice]
+    usage: Usage
+    metadata: dict[str, str]
+    attune: dict[str, Any] = Field(
+        description="Ours, which OpenAI's clients pass on or leave alone: conversation_id, message_id, "
+        "policy_version, notices, safety (level and resources) and retracted."
+    )
+
+
 def completion(
     id: str,
     created: int,
@@ -140,18 +201,12 @@ def completion(
     finish_reason: str,
     attune: dict[str, Any],
 ) -> dict[str, Any]:
-    """A whole answer; `attune` is our own field, which OpenAI's clients pass on or leave alone."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
-    return {
-        "id": id,
-        "object": "chat.completion",
-        "created": created,
-        "model": "attune",
-        "choices": [choice],
-        "usage": usage,
-        "metadata": metadata,
-        "attune": attune,
-    }
+    """A whole answer."""
+    choice = Choice(message=Reply(content=text), finish_reason=finish_reason)
+    answer = Completion(
+        id=id, created=created, choices=[choice], usage=Usage(**usage), metadata=metadata, attune=attune
+    )
+    return answer.model_dump(mode="json")
 
 
 def chunk(

@@ -22,7 +22,16 @@ from assistant.erasing import forget
 from assistant.errors import InvalidRequestError, ModelNotFoundError
 from assistant.models.door import Sampling
 from assistant.openai_told import Told
-from assistant.openai_wire import ChatCompletionRequest, ChatMessage, chunk, completion, refuse_unsupported
+from assistant.openai_wire import (
+    ChatCompletionRequest,
+    ChatMessage,
+    Completion,
+    Model,
+    Models,
+    chunk,
+    completion,
+    refuse_unsupported,
+)
 from assistant.routes.chat import IdempotencyKey, by_header, server_timing, whole_reply
 from assistant.runtime import Runtime
 from assistant.safety.screen import Screen, screen
@@ -30,7 +39,7 @@ from assistant.submission import Submission
 from assistant.submit import admit, content_key, found_again, submit
 from assistant.turns import Turn
 from memory.errors import NotFoundError
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.types import Conversation, Message, Role
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -39,12 +48,12 @@ MODEL = "attune"
 
 
 @router.get("/models", dependencies=[Depends(identify)])
-async def models() -> dict[str, Any]:
+async def models() -> Models:
     """List the one model that is served."""
-    return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "attune"}]}
+    return Models(data=[Model(id=MODEL)])
 
 
-@router.post("/chat/completions", response_model=None, responses=sse.MAY_STREAM)
+@router.post("/chat/completions", response_model=None, responses={200: {"model": Completion, **sse.MAY_STREAM[200]}})
 async def chat_completions(
     body: ChatCompletionRequest,
     runtime: Runtimes,

@@ -67,12 +67,13 @@ class AttuneApp(App[str]):
         return {**super().available_themes, **{theme.name: theme for theme in THEMES}}
 
     def get_driver_class(self) -> type[Driver]:
-        """Draw on the terminal even where standard error goes somewhere else."""
-        if sys.platform == "win32" or sys.stderr.isatty() or not sys.stdout.isatty():
-            return super().get_driver_class()
-        from tui.terminal import StdoutDriver
+        """Draw on the terminal even where standard error goes somewhere else, and take whatever is pasted."""
+        usual = super().get_driver_class()
+        if sys.platform == "win32" or usual.__name__ != "LinuxDriver":
+            return usual
+        from tui.terminal import StdoutDriver, TolerantDriver
 
-        return StdoutDriver
+        return TolerantDriver if sys.stderr.isatty() or not sys.stdout.isatty() else StdoutDriver
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The names that our style sheet uses beside Textual's, for themes that do not set them."""

@@ -111,6 +111,19 @@ async def test_the_screen_is_seen_where_errors_go_into_a_file(terminal: Terminal
     assert (tmp_path / "log").read_text(encoding="utf-8") == ""
 
 
+async def test_pasted_bytes_that_are_no_text_do_no_harm(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "picture").write_bytes(bytes(range(0x80, 0x100)) * 40)
+    await terminal.type(program(), "Enter")
+    await terminal.until("rite to Attune")
+    await terminal.run("load-buffer", str(tmp_path / "picture"))
+    await terminal.run("paste-buffer", "-p")
+    await terminal.until("\ufffd")
+    await terminal.type("still here")
+    await terminal.until("still here")
+    await terminal.type("", "C-q")
+    await terminal.until("it has left")
+
+
 async def test_the_plain_mode_asks_answers_and_takes_commands(terminal: Terminal) -> None:
     await terminal.type(program("--plain"), "Enter")
     await terminal.until("You:")

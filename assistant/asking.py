@@ -16,7 +16,7 @@ from assistant.routes.chat import whole_reply
 from assistant.runtime import open_runtime
 from assistant.submission import Submission
 from assistant.submit import submit
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 
 PATIENCE_MS = 30_000
 TITLE = "Asked from the command line"

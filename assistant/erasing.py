@@ -11,7 +11,7 @@ from assistant import wire
 from assistant.errors import AttuneError
 from assistant.remote import Remote, envelope_error
 from assistant.runtime import Runtime
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.receipt import Receipt
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from assistant.erasing import forget
 from assistant.runtime import Runtime
 from memory.errors import MemoryLayerError, NotFoundError
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 
 UNUSED_FOR = timedelta(days=1)
 """An incognito conversation in which nothing was said for so long is deleted."""

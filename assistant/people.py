@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assistant import wire
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.ledger import Ledger
 from memory.types import Person
 

@@ -20,7 +20,8 @@ from typing import Any, Protocol
 from memory import dataset_files
 from memory.elsewhere import JobGoneError
 from memory.errors import IndexUnavailableError, LedgerError, NotFoundError
-from memory.ledger.erasures import Erased, Going, Target
+from memory.ledger.erasures import Erased
+from memory.ledger.going import Going, Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.portability import place

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from memory.ledger.erasures import Going, Target
+from memory.ledger.going import Going, Target
 
 UNPROVABLE = (
     "backups and copies that were made of the data directory before",

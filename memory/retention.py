@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from memory.forget import payload_of
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 

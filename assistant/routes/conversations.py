@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from assistant import wire
 from assistant.auth import PersonId, Runtimes
 from assistant.erasing import forget
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.types import Conversation
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])

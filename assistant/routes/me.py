@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from assistant import wire
 from assistant.auth import PersonId, Runtimes
 from assistant.erasing import forget
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 
 router = APIRouter(prefix="/v1/me", tags=["me"])
 

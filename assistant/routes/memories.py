@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from assistant import erasing, wire
 from assistant.auth import PersonId, Runtimes
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.types import Fact, Kind, NewFact
 
 router = APIRouter(prefix="/v1/me/memories", tags=["memories"])

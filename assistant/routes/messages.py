@@ -14,7 +14,7 @@ from assistant.runtime import Runtime
 from assistant.submission import Submission
 from assistant.submit import regenerate, submit
 from assistant.why import why
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.types import Message
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])

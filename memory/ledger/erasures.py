@@ -1,11 +1,8 @@
-"""Forgetting in the ledger: what goes with a fact, a message, a conversation or a person, looked up and deleted.
+"""Forgetting in the ledger: what goes with something that is to be forgotten (going.py), planned and deleted.
 
 What is looked up is exactly what is deleted. Deleting is one transaction, which also writes the ids that went into the
 job that forgets, so that whoever runs it again after a crash knows what must not be anywhere else either.
 
-- A fact goes with its evidence and the older versions that it superseded; the messages it was said in stay.
-- A message goes with its replies, which were made from it. What was said next hangs below what was said before.
-- A fact that rests on nothing else goes too; one that does, or that was edited by hand, loses the quotes.
 - Rows of data sets for training that rest on any of it are marked.
 - A person goes with every row that is theirs, and policies that saw their data are marked, without saying whose. Of
   the local owner the empty person and their keys stay.
@@ -14,9 +11,9 @@ job that forgets, so that whoever runs it again after a crash knows what must no
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,59 +22,33 @@ from memory.database import Database
 from memory.errors import NotFoundError
 from memory.ledger import tables
 from memory.ledger.columns import UTCDateTime
-from memory.ledger.datasets import Traces, count_of_person, count_resting_on, mark_person, mark_resting_on, traces_of
+from memory.ledger.datasets import Traces, mark_person, mark_resting_on, traces_of
 from memory.ledger.evidence import chunks
 from memory.ledger.forgotten import note_forgotten
-from memory.ledger.jobs import FORGET
+from memory.ledger.going import (
+    REFLECT,
+    Going,
+    Target,
+    column_of,
+    count_of,
+    going_with,
+    ids_of,
+    jobs_naming,
+)
 from memory.ledger.messages import title_of
 from memory.ledger.policies import taint
 from memory.ledger.words import words_of
 
-Scope = Literal["fact", "message", "conversation", "person"]
 GONE = "gone"
 """Where the payload of a job that forgets names what the ledger has deleted, once it has."""
 _TRACES = "traces"
 """And there, where files of data sets hold words of the person."""
 
-_REFLECT = "reflect"
 _PAYLOAD = ("conversation_id", "message_ids", "fact_ids", "replaces")
 """What a reflection's payload may hold: ids and nothing else."""
 
 _facts, _evidence, _traits = tables.facts, tables.fact_evidence, tables.trait_evidence
 _messages, _conversations, _jobs, _users = tables.messages, tables.conversations, tables.jobs, tables.users
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is to be forgotten; a person's `ids` are empty."""
-
-    scope: Scope
-    ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Going:
-    """What goes, by id; evidence has no ids and is counted."""
-
-    facts: tuple[str, ...] = ()
-    weakened: tuple[str, ...] = ()
-    """Facts that stay, because they rest on something else too or were edited by hand, and lose quotes."""
-    evidence: int = 0
-    traits: tuple[str, ...] = ()
-    messages: tuple[str, ...] = ()
-    conversations: tuple[str, ...] = ()
-    jobs: tuple[str, ...] = ()
-    """Jobs that named what goes; those that name something else too lose only that."""
-    dataset_rows: int = 0
-    """Rows of data sets for training that rest on what goes and are marked, so that nobody trains on them again."""
-
-    @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Going:
-        """Read what `asdict` wrote."""
-        read: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
-        }
-        return cls(**read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +75,7 @@ class Erasures:
         """
         async with self._database.reading() as connection:
             await _require(connection, person_id, target)
-            return await _counted(connection, person_id, target, await _going(connection, person_id, target))
+            return await going_with(connection, person_id, target)
 
     async def erase(self, person_id: str, target: Target, job_id: str) -> Erased:
         """Delete it, and note in the job what went; a second call deletes nothing and returns what the first did."""
@@ -112,8 +83,7 @@ class Erasures:
             payload = (await connection.execute(select(_jobs.c.payload).where(_jobs.c.id == job_id))).scalar_one()
             if GONE in payload:
                 return Erased(Going.of(payload[GONE]), None, tuple(Traces(**one) for one in payload.get(_TRACES, ())))
-            going = await _going(connection, person_id, target, job_id)
-            going = await _counted(connection, person_id, target, going)
+            going = await going_with(connection, person_id, target, job_id)
             words = await words_of(connection, person_id, going, everything=target.scope == "person")
             if target.scope == "person":
                 await mark_person(connection, person_id, "forgotten")
@@ -150,16 +120,16 @@ class Erasures:
         async with self._database.reading() as connection:
             if target.scope == "person":
                 return await _count_person(connection, person_id, job_id)
-            jobs = await _jobs_naming(connection, person_id, {*going.messages, *going.conversations}, job_id)
+            jobs = await jobs_naming(connection, person_id, {*going.messages, *going.conversations}, job_id)
             counts = [
-                await _count(connection, _facts, _facts.c.id, going.facts),
-                await _count(connection, _evidence, _evidence.c.fact_id, going.facts),
-                await _count(connection, _evidence, _evidence.c.message_id, going.messages),
-                await _count(connection, _traits, _traits.c.id, going.traits),
-                await _count(connection, _traits, _traits.c.message_id, going.messages),
-                await _count(connection, _messages, _messages.c.id, going.messages),
-                await _count(connection, _conversations, _conversations.c.id, going.conversations),
-                await _count(connection, tables.feedback, tables.feedback.c.message_id, going.messages),
+                await count_of(connection, _facts, _facts.c.id, going.facts),
+                await count_of(connection, _evidence, _evidence.c.fact_id, going.facts),
+                await count_of(connection, _evidence, _evidence.c.message_id, going.messages),
+                await count_of(connection, _traits, _traits.c.id, going.traits),
+                await count_of(connection, _traits, _traits.c.message_id, going.messages),
+                await count_of(connection, _messages, _messages.c.id, going.messages),
+                await count_of(connection, _conversations, _conversations.c.id, going.conversations),
+                await count_of(connection, tables.feedback, tables.feedback.c.message_id, going.messages),
             ]
             return len(jobs) + sum(counts)
 
@@ -170,101 +140,10 @@ async def _require(connection: AsyncConnection, person_id: str, target: Target) 
     if target.scope == "person":
         return
     table = {"fact": _facts, "message": _messages, "conversation": _conversations}[target.scope]
-    known = set(await _ids(connection, table, table.c.person_id == person_id, table.c.id, target.ids))
+    known = set(await ids_of(connection, table, table.c.person_id == person_id, table.c.id, target.ids))
     for id in target.ids:
         if id not in known:
             raise NotFoundError(target.scope, id)
-
-
-# ---------------------------------------------------------------- what goes
-
-
-async def _going(connection: AsyncConnection, person_id: str, target: Target, job_id: str = "") -> Going:
-    if target.scope == "person":
-        return await _all_of(connection, person_id, job_id)
-    if target.scope == "fact":
-        return await _with_facts(connection, person_id, target.ids, job_id)
-    mine = _messages.c.person_id == person_id
-    conversations: tuple[str, ...] = ()
-    if target.scope == "conversation":
-        theirs = _conversations.c.person_id == person_id
-        conversations = tuple(await _ids(connection, _conversations, theirs, _conversations.c.id, target.ids))
-        messages = await _ids(connection, _messages, mine, _messages.c.conversation_id, conversations)
-    else:
-        messages = await _ids(connection, _messages, mine, _messages.c.id, target.ids)
-        replies = and_(mine, _messages.c.role == "assistant")
-        messages += await _ids(connection, _messages, replies, _messages.c.parent_id, messages)
-    return await _with_messages(connection, person_id, tuple(dict.fromkeys(messages)), conversations, job_id)
-
-
-async def _counted(connection: AsyncConnection, person_id: str, target: Target, going: Going) -> Going:
-    if target.scope == "person":
-        return replace(going, dataset_rows=await count_of_person(connection, person_id))
-    ids = (*going.facts, *going.messages)
-    return replace(going, dataset_rows=await count_resting_on(connection, person_id, ids))
-
-
-async def _all_of(connection: AsyncConnection, person_id: str, job_id: str) -> Going:
-    async def ids(table: Table) -> tuple[str, ...]:
-        return tuple((await connection.execute(select(table.c.id).where(table.c.person_id == person_id))).scalars())
-
-    count = select(func.count()).select_from(_evidence).where(_evidence.c.person_id == person_id)
-    return Going(
-        facts=await ids(_facts),
-        evidence=int((await connection.execute(count)).scalar_one()),
-        traits=await ids(_traits),
-        messages=await ids(_messages),
-        conversations=await ids(_conversations),
-        jobs=tuple(id for id in await ids(_jobs) if id != job_id),
-    )
-
-
-async def _with_facts(connection: AsyncConnection, person_id: str, ids: tuple[str, ...], job_id: str) -> Going:
-    mine = _facts.c.person_id == person_id
-    found = await _ids(connection, _facts, mine, _facts.c.id, ids)
-    older = list(found)
-    while older:
-        older = await _ids(connection, _facts, mine, _facts.c.superseded_by, older)
-        older = [id for id in older if id not in found]
-        found += older
-    evidence = await _count(connection, _evidence, _evidence.c.fact_id, found)
-    said_in = set(await _column(connection, _evidence.c.message_id, _evidence.c.fact_id, found))
-    jobs = [job for job in await _jobs_naming(connection, person_id, said_in, job_id) if _learns(job)]
-    return Going(facts=tuple(found), evidence=evidence, jobs=tuple(job.id for job in jobs))
-
-
-async def _with_messages(
-    connection: AsyncConnection,
-    person_id: str,
-    messages: tuple[str, ...],
-    conversations: tuple[str, ...],
-    job_id: str,
-) -> Going:
-    gone = set(messages)
-    touched = sorted(set(await _column(connection, _evidence.c.fact_id, _evidence.c.message_id, messages)))
-    facts: list[str] = []
-    weakened: list[str] = []
-    for part in chunks(touched):
-        query = select(_facts.c.id, _facts.c.origin).where(_facts.c.id.in_(part))
-        edited = {row.id for row in await connection.execute(query) if row.origin == "edited"}
-        pairs = select(_evidence.c.fact_id, _evidence.c.message_id).where(_evidence.c.fact_id.in_(part))
-        rest = {row.fact_id for row in await connection.execute(pairs) if row.message_id not in gone}
-        for id in part:
-            (weakened if id in edited or id in rest else facts).append(id)
-    evidence = await _count(connection, _evidence, _evidence.c.message_id, messages)
-    mine = _traits.c.person_id == person_id
-    traits = await _ids(connection, _traits, mine, _traits.c.message_id, messages)
-    traits += await _ids(connection, _traits, mine, _traits.c.conversation_id, conversations)
-    jobs = await _jobs_naming(connection, person_id, {*messages, *conversations}, job_id)
-    return Going(
-        tuple(facts),
-        tuple(weakened),
-        evidence,
-        tuple(dict.fromkeys(traits)),
-        messages,
-        conversations,
-        tuple(job.id for job in jobs),
-    )
 
 
 # ---------------------------------------------------------------- deleting
@@ -273,9 +152,9 @@ async def _with_messages(
 async def _delete(connection: AsyncConnection, person_id: str, target: Target, going: Going) -> None:
     said_in: set[str] = set()
     if target.scope == "fact":
-        prints = await _column(connection, _facts.c.fingerprint, _facts.c.id, going.facts)
+        prints = await column_of(connection, _facts.c.fingerprint, _facts.c.id, going.facts)
         await note_forgotten(connection, person_id, prints)
-        said_in = set(await _column(connection, _evidence.c.message_id, _evidence.c.fact_id, going.facts))
+        said_in = set(await column_of(connection, _evidence.c.message_id, _evidence.c.fact_id, going.facts))
     await _drop_from_jobs(connection, going, said_in or {*going.messages, *going.conversations})
     for part in chunks(going.facts):
         await connection.execute(delete(_facts).where(_facts.c.person_id == person_id, _facts.c.id.in_(part)))
@@ -323,7 +202,7 @@ async def _untitle(connection: AsyncConnection, conversation_id: str, titles: Co
 async def _drop_from_jobs(connection: AsyncConnection, going: Going, ids: Collection[str]) -> None:
     for part in chunks(going.jobs):
         for job in (await connection.execute(select(_jobs).where(_jobs.c.id.in_(part)))).all():
-            kept = _without(job.payload, ids) if job.kind == _REFLECT else None
+            kept = _without(job.payload, ids) if job.kind == REFLECT else None
             if kept is not None:
                 await connection.execute(update(_jobs).where(_jobs.c.id == job.id).values(payload=kept))
             else:
@@ -364,52 +243,3 @@ async def _count_person(connection: AsyncConnection, person_id: str, job_id: str
         found += int((await connection.execute(select(func.count()).select_from(table).where(theirs))).scalar_one())
     gone = select(func.count()).select_from(_users).where(_users.c.id == person_id, _users.c.slot.is_(None))
     return found + int((await connection.execute(gone)).scalar_one())
-
-
-# ---------------------------------------------------------------- looking up
-
-
-async def _ids(
-    connection: AsyncConnection, table: Table, mine: ColumnElement[bool], column: Any, values: Collection[str]
-) -> list[str]:
-    found: list[str] = []
-    for part in chunks(values):
-        found += (await connection.execute(select(table.c.id).where(mine, column.in_(part)))).scalars()
-    return found
-
-
-async def _column(connection: AsyncConnection, wanted: Any, column: Any, values: Collection[str]) -> list[str]:
-    found: list[str] = []
-    for part in chunks(values):
-        found += (await connection.execute(select(wanted).where(column.in_(part)))).scalars()
-    return found
-
-
-async def _count(connection: AsyncConnection, table: Table, column: Any, values: Collection[str]) -> int:
-    found = 0
-    for part in chunks(values):
-        query = select(func.count()).select_from(table).where(column.in_(part))
-        found += int((await connection.execute(query)).scalar_one())
-    return found
-
-
-async def _jobs_naming(connection: AsyncConnection, person_id: str, ids: Collection[str], job_id: str) -> list[Any]:
-    """Return a person's jobs whose payload names any of the ids; those that forget hold nothing but ids and stay."""
-    others = (_jobs.c.person_id == person_id, _jobs.c.id != job_id, _jobs.c.kind != FORGET)
-    rows = (await connection.execute(select(_jobs).where(*others))).all() if ids else []
-    return [row for row in rows if not set(ids).isdisjoint(_strings(row.payload))]
-
-
-def _learns(job: Any) -> bool:
-    return bool(job.kind == _REFLECT and job.status != "done")
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _strings(part)

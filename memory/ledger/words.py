@@ -12,7 +12,7 @@ from memory.ledger import tables
 from memory.ledger.evidence import chunks
 
 if TYPE_CHECKING:
-    from memory.ledger.erasures import Going
+    from memory.ledger.going import Going
 
 _TEXTS: dict[str, tuple[Table, tuple[str, ...]]] = {
     "facts": (tables.facts, ("text",)),

@@ -1,7 +1,7 @@
 import asyncio
 from pathlib import Path
 
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from tests.fakes.backend import Backend, running
 from tests.fakes.embedding import shared_embedder
 from tests.fakes.gate import Gate

@@ -11,7 +11,7 @@ import pytest
 
 from assistant.errors import ModelGarbledError, ModelUnreachableError
 from assistant.models.builtin import Builtin
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from tests.fakes.backend import Backend, running
 from tests.fakes.embedding import shared_embedder
 from tests.fakes.scripted_model import ScriptedModel
@@ -129,7 +129,7 @@ async def test_an_app_that_acts_for_people_keeps_them_apart(backend: Backend) ->
         await client.chat.completions.create(
             model="attune", messages=[{"role": "user", "content": "My dog Biscuit has a bad hip."}], user="ada"
         )
-        assert await backend.runtime.worker.drain(90)
+        assert await backend.runtime.worker.drain(240)
         with pytest.raises(openai.BadRequestError):
             await client.chat.completions.create(model="attune", messages=[{"role": "user", "content": "hello"}])
     for name, count in (("ada", 1), ("bob", 0)):

@@ -12,7 +12,7 @@ from memory.config import EmbedderConfig, MemoryConfig, ReflectionConfig
 from memory.embedder import Embedder
 from memory.forget import Forgetting
 from memory.index import Index
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.queue import ReflectionWorker

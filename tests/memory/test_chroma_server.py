@@ -28,7 +28,7 @@ from pathlib import Path
 from memory.config import IndexConfig, MemoryConfig, ReflectionConfig
 from memory.forget import Forgetting
 from memory.index import Index
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.queue import ReflectionWorker

@@ -13,7 +13,7 @@ from memory.config import MemoryConfig, ReflectionConfig
 from memory.errors import NotFoundError
 from memory.forget import Forgetting
 from memory.index import Index
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.queue import ReflectionWorker
@@ -180,7 +180,7 @@ async def test_a_forgotten_fact_does_not_come_back_from_an_old_job_but_from_a_ne
     said = await house.say("I am a nurse.")
     payload = {"conversation_id": house.conversation, "message_ids": [said.id]}
     await house.ledger.jobs.enqueue(house.person, "reflect", payload)
-    assert await house.worker.drain(20)
+    assert await house.worker.drain(240)
     (fact,) = (await house.ledger.facts.list(house.person))[0]
     unlearned = await house.say("I am a nurse!")
     await house.forgetting.forget(house.person, Target("fact", (fact.id,)), house.worker)
@@ -189,14 +189,14 @@ async def test_a_forgotten_fact_does_not_come_back_from_an_old_job_but_from_a_ne
         await house.ledger.jobs.enqueue(
             house.person, "reflect", {"conversation_id": house.conversation, "message_ids": [old.id]}
         )
-    assert await house.worker.drain(20)
+    assert await house.worker.drain(240)
     assert await house.facts() == set()
 
     again = await house.say("I am a nurse.")
     await house.ledger.jobs.enqueue(
         house.person, "reflect", {"conversation_id": house.conversation, "message_ids": [again.id]}
     )
-    assert await house.worker.drain(20)
+    assert await house.worker.drain(240)
     assert len(await house.facts()) == 1
 
 
@@ -239,7 +239,7 @@ async def test_forgetting_interrupts_a_reflection_of_the_person_which_then_runs_
     await thinking.wait()
     receipt = await house.forgetting.forget(house.person, Target("fact", (fact.id,)), worker)
     assert receipt.verified
-    assert await worker.drain(10)
+    assert await worker.drain(240)
     stop.set()
     await running
     assert {job.status for job in await house.ledger.jobs.list()} == {"done"}
@@ -296,7 +296,7 @@ async def test_retention_forgets_old_conversations_and_old_messages(house: House
     await house.ledger.settings.update(house.person, retention_days=30)
     assert await Retention(house.ledger).sweep() == 2
     assert await Retention(house.ledger).sweep() == 2
-    assert await house.worker.drain(20)
+    assert await house.worker.drain(240)
     assert [one.id for one in (await house.ledger.conversations.list(house.person))[0]] == [house.conversation]
     left, _ = await house.ledger.messages.list(house.person, house.conversation)
     assert [one.id for one in left] == [young]

@@ -30,7 +30,7 @@ from memory.forget import Forgetting
 from memory.ids import new_id
 from memory.index import Index
 from memory.ledger.columns import UnstorableError
-from memory.ledger.erasures import Scope, Target
+from memory.ledger.going import Scope, Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.ledger.page import InvalidCursorError

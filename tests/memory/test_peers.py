@@ -16,7 +16,7 @@ from memory.config import MemoryConfig, ReflectionConfig
 from memory.elsewhere import Elsewhere, JobGoneError, answer_of
 from memory.errors import LedgerError
 from memory.forget import Forgetting
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.peers import Peers
@@ -140,7 +140,7 @@ async def test_a_reflection_elsewhere_makes_way_for_forgetting(two: tuple[Proces
         await thinking.wait()
         receipt = await here.forgetting.forget(person, Target("fact", (fact,)), Elsewhere(here.ledger, here.peers))
         assert receipt.verified
-        assert await Elsewhere(here.ledger, here.peers).drain(60)
+        assert await Elsewhere(here.ledger, here.peers).drain(240)
     assert asked == 2, "the reflection was begun again afterwards"
     assert {job.status for job in await here.ledger.jobs.list()} == {"done"}
 

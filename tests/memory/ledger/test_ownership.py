@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from memory.errors import NotFoundError
 from memory.ledger import tables
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.ledger import Ledger
 from memory.types import Evidence, Kind, NewFact, NewTraitEvidence, Trait
 

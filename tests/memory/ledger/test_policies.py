@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from memory.config import MemoryConfig
 from memory.errors import ConflictError, MemoryLayerError, NotFoundError
 from memory.ledger.datasets import DatasetRow
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.ledger import Ledger
 from memory.types import MessageStatus
 

@@ -6,7 +6,7 @@ import pytest
 from memory.errors import ConflictError, NotFoundError
 from memory.ids import is_id
 from memory.ledger.datasets import DatasetRow
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.ledger import Ledger
 from memory.types import Evidence, Kind, NewFact, NewTraitEvidence, Trait
 

@@ -8,7 +8,7 @@ import pytest
 from memory import archive
 from memory.errors import ImportFileError
 from memory.ids import new_id
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.ledger import Ledger
 from memory.portability import package, place
 from memory.portability.carry import Carrying

@@ -10,7 +10,7 @@ import pytest
 
 from memory.config import MemoryConfig, ReflectionConfig
 from memory.forget import Forgetting
-from memory.ledger.erasures import Target
+from memory.ledger.going import Target
 from memory.ledger.jobs import FORGET
 from memory.ledger.ledger import Ledger
 from memory.queue import ReflectionWorker

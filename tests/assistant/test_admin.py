@@ -62,7 +62,7 @@ async def test_people_are_added_counted_and_erased_and_the_record_has_no_words(b
         conversation = (await ana.post("/v1/conversations")).json()["id"]
         said = {"content": "My dog Biscuit has a bad hip."}
         assert (await ana.post(f"/v1/conversations/{conversation}/messages", json=said)).status_code == 200
-        assert await backend.runtime.worker.drain(90)
+        assert await backend.runtime.worker.drain(240)
         counts = (await backend.client.get(f"{ADMIN}/users/{person['id']}")).json()
         assert (counts["conversations"], counts["messages"], counts["facts"]) == (1, 2, 1)
         would = (await backend.client.delete(f"{ADMIN}/users/{person['id']}", params={"dry_run": True})).json()
@@ -79,13 +79,13 @@ async def test_people_are_added_counted_and_erased_and_the_record_has_no_words(b
 async def test_a_failed_job_is_seen_and_tried_again(backend: Backend) -> None:
     person = await backend.runtime.ledger.users.create()
     job = await backend.runtime.ledger.jobs.enqueue(person.id, "unheard-of", {})
-    assert await backend.runtime.worker.drain(30)
+    assert await backend.runtime.worker.drain(240)
     listed = (await backend.client.get(f"{ADMIN}/jobs", params={"status": "failed"})).json()
     assert [(one["id"], one["attempts"]) for one in listed["data"]] == [(job.id, 1)]
     assert listed["counts"]["failed"] == 1
     retried = await backend.client.post(f"{ADMIN}/jobs/{job.id}/retry")
     assert (retried.status_code, retried.json()["status"], retried.json()["attempts"]) == (200, "pending", 0)
-    assert await backend.runtime.worker.drain(30)
+    assert await backend.runtime.worker.drain(240)
     assert (await backend.runtime.ledger.jobs.get(job.id)).attempts == 1
     assert (await backend.client.post(f"{ADMIN}/jobs/job_nobody/retry")).status_code == 404
 

@@ -178,12 +178,12 @@ class World:
     async def _export(self) -> str:
         runtime = self.backend.runtime
         job = await runtime.ledger.jobs.enqueue(self.person, EXPORT, {})
-        assert await runtime.worker.drain(30)
+        assert await runtime.worker.drain(240)
         return job.id
 
     async def _failed_job(self, person: str) -> str:
         job = await self.backend.runtime.ledger.jobs.enqueue(person, "unheard-of", {})
-        assert await self.backend.runtime.worker.drain(30)
+        assert await self.backend.runtime.worker.drain(240)
         return job.id
 
 

@@ -30,7 +30,7 @@ async def test_metrics_count_what_happens_without_naming_anybody(backend: Backen
     await backend.say(conversation, "I want to kill myself tonight, I have the pills here")
     model.replies.append(ModelUnreachableError("down"))
     assert (await backend.say(await backend.conversation(), "hello?")).status_code == 503
-    assert await backend.runtime.worker.drain(90)
+    assert await backend.runtime.worker.drain(240)
     text = (await backend.client.get("/metrics")).text
     assert _value(text, 'attune_turns_total{outcome="complete",policy_version="openai_compatible:scripted"}') == 2
     assert _value(text, 'attune_screened_total{level="imminent"}') == 1

@@ -14,7 +14,7 @@ async def export(backend: Backend) -> httpx.Response:
     made = await backend.client.post("/v1/me/export")
     assert made.status_code == 202
     path = f"/v1/me/export/{made.json()['id']}"
-    assert await backend.runtime.worker.drain(90)
+    assert await backend.runtime.worker.drain(240)
     return await backend.client.get(path)
 
 

@@ -65,7 +65,7 @@ async def main(home: Path, fatal: str) -> None:
                 await index.rebuild(person, [fact async for fact in ledger.facts.all_active(person)])
         observe = die_while_asked if fatal == "asked" else None
         worker = ReflectionWorker(ledger, index, None, ReflectionConfig(), "w1", observe_traits=observe)
-        await worker.drain(60)
+        await worker.drain(240)
 
 
 if __name__ == "__main__":

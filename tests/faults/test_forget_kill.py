@@ -61,7 +61,7 @@ async def test_killed_after_any_step_forgetting_is_finished_at_the_next_start(
             handlers={FORGET: forgetting.run},
             chores=(forgetting.tidy,),
         )
-        assert await worker.drain(30)
+        assert await worker.drain(240)
         assert {job.status for job in await ledger.jobs.list()} <= {"done"}
         assert in_files(tmp_path, GONE) == []
         assert await index.ids(person) == set()

@@ -143,7 +143,7 @@ async def test_with_a_damaged_index_words_are_compared_learning_goes_on_and_it_i
         before = await house.facts()
         assert await house.recalled() == ("words", True, [KNOWN])
         await house.say(SAID)
-        assert await house.worker.drain(60)
+        assert await house.worker.drain(240)
         await house.mending.settled()
         assert {job.status for job in await house.ledger.jobs.list()} == {"done"}
         known = await house.facts()
@@ -156,7 +156,7 @@ async def test_a_restart_builds_a_missing_index_before_anything_is_learned(home:
     shutil.rmtree(directory(home))
     async with open_house(home) as house:
         await house.say(SAID)
-        assert await house.worker.drain(60)
+        assert await house.worker.drain(240)
         assert await house.index.ids(house.person) == await house.facts()
         assert await house.recalled() == ("ok", False, [KNOWN])
 
@@ -166,7 +166,7 @@ async def test_of_another_model_nothing_is_mixed_and_only_building_it_again_help
     async with open_house(home) as house:
         assert await house.recalled() == ("words", True, [KNOWN])
         await house.say(SAID)
-        assert await house.worker.drain(60)
+        assert await house.worker.drain(240)
         (job,) = await house.ledger.jobs.list()
         assert job.status == "failed" and "attune doctor --rebuild-index" in (job.error or "")
         known = await house.facts()
@@ -174,7 +174,7 @@ async def test_of_another_model_nothing_is_mixed_and_only_building_it_again_help
         await house.index.rebuild(house.person, [fact async for fact in house.ledger.facts.all_active(house.person)])
         assert await house.recalled() == ("ok", False, [KNOWN])
         await house.ledger.jobs.requeue(job.id)
-        assert await house.worker.drain(60)
+        assert await house.worker.drain(240)
         assert await house.facts() == known == await house.index.ids(house.person)
 
 
@@ -252,13 +252,13 @@ async def test_a_lock_taken_while_the_index_is_open_stops_nobody_and_what_was_le
                 await house.mending.settled()
             assert await house.recalled() == ("ok", False, [KNOWN])
             await house.say(SAID)
-            assert await house.worker.drain(60)
+            assert await house.worker.drain(240)
             known = await house.facts()
             assert len(known) == 4, "what was learned stands in the ledger"
             assert (await house.recalled())[2] == [KNOWN]
         for job in await house.ledger.jobs.list("failed"):
             await house.ledger.jobs.requeue(job.id)
-        assert await house.worker.drain(60)
+        assert await house.worker.drain(240)
         assert await house.index.ids(house.person) == known
         assert await house.recalled() == ("ok", False, [KNOWN])
 
@@ -273,7 +273,7 @@ async def test_a_ledger_that_another_process_locks_is_waited_for_and_nothing_is_
             other.stdin.write("\n")
             other.stdin.flush()
             await saying
-        assert await house.worker.drain(60)
+        assert await house.worker.drain(240)
         assert len(await house.facts()) == 4
 
 
@@ -309,13 +309,13 @@ async def test_with_a_full_disk_below_the_index_learning_fails_visibly_and_nothi
         async with open_house(home) as house:
             filler = fill_up(home / "index")
             await house.say(SAID)
-            assert await house.worker.drain(60)
+            assert await house.worker.drain(240)
             (job,) = await house.ledger.jobs.list()
             assert (job.status, len(await house.facts())) == ("failed", 4)
             assert (await house.recalled())[2] == [KNOWN]
             filler.unlink()
             await house.ledger.jobs.requeue(job.id)
-            assert await house.worker.drain(60)
+            assert await house.worker.drain(240)
             assert await house.index.ids(house.person) == await house.facts()
         async with open_house(home) as house:
             assert await house.recalled() == ("ok", False, [KNOWN])
@@ -335,7 +335,7 @@ async def test_with_a_full_disk_below_everything_nothing_is_acknowledged_and_aft
         async with open_house(home) as house:
             assert len(await house.ledger.jobs.list()) == said
             await house.say("I row.")
-            assert await house.worker.drain(60)
+            assert await house.worker.drain(240)
             assert await house.index.ids(house.person) == await house.facts()
 
 
@@ -353,7 +353,7 @@ async def test_killed_while_learning_or_building_the_index_again_the_next_start_
     assert await process.wait() == -9
     async with open_house(home) as house:
         assert await house.facts() >= before
-        assert await house.worker.drain(60)
+        assert await house.worker.drain(240)
         assert {job.status for job in await house.ledger.jobs.list()} == {"done"}
         known = await house.facts()
         assert len(known) == len(before) + 1, "learned once"

@@ -81,7 +81,7 @@ async def test_a_fault_of_the_model_is_a_visible_failure_and_never_an_empty_resu
         payload = {"conversation_id": conversation, "message_ids": [message.id]}
         job = await ledger.jobs.enqueue(person, "reflect", payload)
 
-        assert await worker.drain(60)
+        assert await worker.drain(240)
         failed = await ledger.jobs.get(job.id)
         assert failed.status == "failed" and failed.error and SECRET not in failed.error
         assert await ledger.facts.list(person, None) == ([], None)
@@ -90,7 +90,7 @@ async def test_a_fault_of_the_model_is_a_visible_failure_and_never_an_empty_resu
 
         server.default = say.reply([WHOLE])
         await ledger.jobs.requeue(job.id)
-        assert await again.drain(60)
+        assert await again.drain(240)
         assert (await ledger.jobs.get(job.id)).status == "done"
         assert list(index.texts.values()) == ["Is a nurse"]
         for asked in (model, patient):

@@ -61,7 +61,7 @@ async def the_job(ledger: Ledger) -> Job:
 async def test_what_was_said_becomes_facts_in_ledger_and_index(ledger: Ledger) -> None:
     person_id = await say(ledger, "I am a nurse.", "My dog is called Biscuit.")
     index = RememberingIndex()
-    assert await make(ledger, index=index).drain(10)
+    assert await make(ledger, index=index).drain(240)
     facts, _ = await ledger.facts.list(person_id)
     assert {fact.text for fact in facts} == {"I am a nurse.", "My dog is called Biscuit."}
     assert index.texts == {fact.id: fact.text for fact in facts}
@@ -72,14 +72,14 @@ async def test_the_real_index_finds_what_was_learnt(ledger: Ledger, memory_confi
     person_id = await say(ledger, "I am a nurse. I moved to Lisbon last spring.")
     embedder: Embedder = shared_embedder()
     async with Index.open(memory_config, embedder) as index:
-        assert await make(ledger, index=index).drain(60)
+        assert await make(ledger, index=index).drain(240)
         (best, _), *_ = await index.search(person_id, "Which job does she have?", 2)
         assert (await ledger.facts.get(person_id, best)).text == "I am a nurse."
 
 
 async def test_a_model_s_findings_are_kept_with_traits(ledger: Ledger) -> None:
     person_id = await say(ledger, "I am a nurse.")
-    assert await make(ledger, ScriptedComplete(FOUND)).drain(10)
+    assert await make(ledger, ScriptedComplete(FOUND)).drain(240)
     assert await facts_of(ledger, person_id) == ["Is a nurse"]
     (trait,) = await ledger.traits.list(person_id)
     assert (trait.trait, trait.direction, trait.source) == (Trait.NEUROTICISM, -1, "model")
@@ -88,7 +88,7 @@ async def test_a_model_s_findings_are_kept_with_traits(ledger: Ledger) -> None:
 async def test_known_facts_and_earlier_turns_are_shown_to_the_model(ledger: Ledger) -> None:
     person_id = await say(ledger, "I am a nurse.", "The nurse is tired.")
     complete = ScriptedComplete(FOUND)
-    assert await make(ledger, complete).drain(10)
+    assert await make(ledger, complete).drain(240)
     assert '"Is a nurse"' not in complete.asked[0].text
     assert '"Is a nurse"' in complete.asked[1].text
     assert '"turn": "earlier"' in complete.asked[1].text
@@ -99,7 +99,7 @@ async def test_known_facts_and_earlier_turns_are_shown_to_the_model(ledger: Ledg
 async def test_a_garbled_answer_is_tried_again_and_then_visibly_failed(ledger: Ledger, garbled: str) -> None:
     person_id = await say(ledger, "I am a nurse.")
     complete = ScriptedComplete(garbled)
-    assert await make(ledger, complete).drain(10)
+    assert await make(ledger, complete).drain(240)
     job = await the_job(ledger)
     assert (job.status, job.attempts, len(complete.asked)) == ("failed", 3, 3)
     assert job.error is not None and job.error.startswith("ReflectionError: the model's answer")
@@ -109,7 +109,7 @@ async def test_a_garbled_answer_is_tried_again_and_then_visibly_failed(ledger: L
 
 async def test_a_model_that_recovers_is_forgiven(ledger: Ledger) -> None:
     person_id = await say(ledger, "I am a nurse.")
-    assert await make(ledger, ScriptedComplete(ConnectionError("down"), "null", FOUND)).drain(10)
+    assert await make(ledger, ScriptedComplete(ConnectionError("down"), "null", FOUND)).drain(240)
     assert (await the_job(ledger)).status == "done"
     assert await facts_of(ledger, person_id) == ["Is a nurse"]
 
@@ -119,7 +119,7 @@ async def test_pauses_between_attempts_double(ledger: Ledger, caplog: pytest.Log
     config = ReflectionConfig(retry_base_s=0.1, max_attempts=4)
     began = time.monotonic()
     with caplog.at_level(logging.INFO, logger="memory.queue"):
-        assert await make(ledger, ScriptedComplete("null"), config=config).drain(20)
+        assert await make(ledger, ScriptedComplete("null"), config=config).drain(240)
     assert time.monotonic() - began >= 0.1 + 0.2 + 0.4
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3 + ["ERROR"]
 
@@ -127,9 +127,9 @@ async def test_pauses_between_attempts_double(ledger: Ledger, caplog: pytest.Log
 async def test_nothing_anybody_said_is_logged(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     await say(ledger, "I am a nurse.", "My dog is called Biscuit.")
     with caplog.at_level(logging.DEBUG, logger="memory"):
-        assert await make(ledger).drain(10)
+        assert await make(ledger).drain(240)
         await say(ledger, "I am a nurse.")
-        assert await make(ledger, ScriptedComplete("nurse")).drain(10)
+        assert await make(ledger, ScriptedComplete("nurse")).drain(240)
     assert caplog.text
     assert "nurse" not in caplog.text and "Biscuit" not in caplog.text
 
@@ -138,12 +138,12 @@ async def test_an_index_that_fails_costs_no_second_model_call(ledger: Ledger) ->
     person_id = await say(ledger, "I am a nurse.")
     index, complete = RememberingIndex(), ScriptedComplete(FOUND)
     index.failing = IndexUnavailableError("the disk is full")
-    assert await make(ledger, complete, index).drain(10)
+    assert await make(ledger, complete, index).drain(240)
     job = await the_job(ledger)
     assert (job.status, job.error) == ("failed", "IndexUnavailableError: the disk is full")
     index.failing = None
     await ledger.jobs.requeue(job.id)
-    assert await make(ledger, complete, index).drain(10)
+    assert await make(ledger, complete, index).drain(240)
     assert (await the_job(ledger)).status == "done"
     assert list(index.texts.values()) == await facts_of(ledger, person_id) == ["Is a nurse"]
     assert len(complete.asked) == 1
@@ -166,7 +166,7 @@ async def test_a_worker_killed_after_keeping_doubles_nothing(ledger: Ledger) -> 
     with pytest.raises(asyncio.CancelledError):
         await killed
     index = RememberingIndex()
-    assert await make(ledger, complete, index).drain(10)
+    assert await make(ledger, complete, index).drain(240)
     assert await facts_of(ledger, person_id) == ["Is a nurse"] == list(index.texts.values())
     assert len(await ledger.traits.list(person_id)) == 1
 
@@ -186,7 +186,7 @@ async def test_a_worker_killed_while_the_model_thinks_keeps_nothing_and_the_job_
     stop.set()
     await stopped
     assert (await the_job(ledger)).status == "pending"
-    assert await make(ledger, ScriptedComplete(FOUND)).drain(10)
+    assert await make(ledger, ScriptedComplete(FOUND)).drain(240)
     assert await facts_of(ledger, person_id) == ["Is a nurse"]
 
 
@@ -199,7 +199,7 @@ async def test_a_job_lost_to_another_worker_keeps_nothing(ledger: Ledger) -> Non
         assert job is not None and await ledger.jobs.done(job.id, "w2")
         return FOUND
 
-    assert await make(ledger, ScriptedComplete(taken)).drain(60)
+    assert await make(ledger, ScriptedComplete(taken)).drain(240)
     assert await facts_of(ledger, person_id) == []
     assert (await the_job(ledger)).status == "done"
 
@@ -232,7 +232,7 @@ async def test_what_is_forbidden_before_or_while_the_model_thinks_is_not_learnt(
         return FOUND
 
     complete = ScriptedComplete(answer)
-    assert await make(ledger, complete).drain(10)
+    assert await make(ledger, complete).drain(240)
     assert len(complete.asked) == 1
     for person_id in (before, meanwhile):
         assert await facts_of(ledger, person_id) == []
@@ -243,7 +243,7 @@ async def test_what_is_forbidden_before_or_while_the_model_thinks_is_not_learnt(
 async def test_without_a_persona_no_traits_are_kept(ledger: Ledger) -> None:
     person_id = await say(ledger, "I am a nurse.")
     await ledger.settings.update(person_id, persona=False)
-    assert await make(ledger, ScriptedComplete(FOUND)).drain(10)
+    assert await make(ledger, ScriptedComplete(FOUND)).drain(240)
     assert await facts_of(ledger, person_id) == ["Is a nurse"]
     assert await ledger.traits.list(person_id) == []
 
@@ -254,7 +254,7 @@ async def test_an_incognito_conversation_and_crisis_turns_teach_nothing(ledger: 
         await say(ledger, "I am a nurse and I want to die.", crisis_level="high"),
     ]
     complete = ScriptedComplete(FOUND)
-    assert await make(ledger, complete).drain(10)
+    assert await make(ledger, complete).drain(240)
     assert complete.asked == []
     assert [await facts_of(ledger, person_id) for person_id in people] == [[], []]
 
@@ -279,7 +279,7 @@ async def test_one_person_s_jobs_run_in_order_and_different_people_s_at_once(led
 
     for who in ("Ana", "Bo", "Cy", "Di", "Ed", "Flo"):
         await say(ledger, *(f"{who} says {n}" for n in range(3)))
-    assert await make(ledger, ScriptedComplete(answer)).drain(20)
+    assert await make(ledger, ScriptedComplete(answer)).drain(240)
     for who in ("Ana", "Flo"):
         assert [said for said in order if said.startswith(who)] == [f"{who} says {n}" for n in range(3)]
 
@@ -293,7 +293,7 @@ async def test_a_long_history_is_reflected_on_in_batches(ledger: Ledger) -> None
         ids.append(said.message.id)
     await ledger.jobs.enqueue(person.id, "reflect", {"conversation_id": conversation.id, "message_ids": ids})
     complete = ScriptedComplete(NOTHING)
-    assert await make(ledger, complete, config=ReflectionConfig(batch_chars=400)).drain(10)
+    assert await make(ledger, complete, config=ReflectionConfig(batch_chars=400)).drain(240)
     assert len(complete.asked) == 5
 
 
@@ -306,25 +306,25 @@ async def test_notify_wakes_the_worker_at_once(ledger: Ledger) -> None:
 
     worker, stop = make(ledger, ScriptedComplete(answer)), asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
-    assert await worker.drain(5)
+    assert await worker.drain(240)
     await say(ledger, "I am a nurse.")
     worker.notify()
-    await asyncio.wait_for(asked.wait(), 1)
-    assert await worker.drain(5)
+    await asyncio.wait_for(asked.wait(), 240)
+    assert await worker.drain(240)
     stop.set()
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, 240)
 
 
 async def test_a_worker_may_start_running_while_it_drains(ledger: Ledger) -> None:
     person_id = await say(ledger, "I am a nurse.")
     worker, stop = make(ledger), asyncio.Event()
-    draining, running = asyncio.create_task(worker.drain(5)), asyncio.create_task(worker.run(stop))
+    draining, running = asyncio.create_task(worker.drain(240)), asyncio.create_task(worker.run(stop))
     assert await draining
     await say(ledger, "I live in Ghent.", person_id=person_id)
-    assert await worker.drain(5)
+    assert await worker.drain(240)
     assert len(await facts_of(ledger, person_id)) == 2
     stop.set()
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, 240)
 
 
 async def test_drain_gives_up_at_its_deadline(ledger: Ledger) -> None:
@@ -343,7 +343,7 @@ async def test_a_job_nobody_knows_and_one_without_messages_are_visibly_failed(le
     person = await ledger.users.create()
     await ledger.jobs.enqueue(person.id, "bake", {})
     await ledger.jobs.enqueue(person.id, "reflect", {"conversation_id": 3})
-    assert await make(ledger).drain(10)
+    assert await make(ledger).drain(240)
     bake, nameless = await ledger.jobs.list(status="failed")
     assert (bake.attempts, bake.error) == (1, "ReflectionError: no worker here knows jobs of kind 'bake'")
     assert nameless.error is not None and "names no conversation_id" in nameless.error
@@ -356,7 +356,7 @@ async def test_traits_may_be_observed_without_a_model(ledger: Ledger) -> None:
         evidence = Evidence(turns[0].id, "hate loud parties")
         return [NewTraitEvidence(Trait.EXTRAVERSION, -1, 0.4, evidence, NOON)]
 
-    assert await make(ledger, observe_traits=observe).drain(10)
+    assert await make(ledger, observe_traits=observe).drain(240)
     assert [one.trait for one in await ledger.traits.list(person_id)] == [Trait.EXTRAVERSION]
 
 
@@ -374,7 +374,7 @@ async def test_traits_are_observed_in_what_the_person_says_outside_of_a_crisis(l
         seen.extend(turn.text for turn in turns)
         return []
 
-    assert await make(ledger, observe_traits=observe).drain(10)
+    assert await make(ledger, observe_traits=observe).drain(240)
     assert seen == ["I hate parties."]
 
 
@@ -390,7 +390,7 @@ async def test_made_up_dates_make_no_evidence_old(ledger: Ledger, made_up: bool)
         return [NewTraitEvidence(Trait.NEUROTICISM, 1, 0.4, Evidence(t.id, t.text), t.created_at) for t in turns]
 
     started = datetime.now(UTC)
-    assert await make(ledger, observe_traits=observe).drain(10)
+    assert await make(ledger, observe_traits=observe).drain(240)
     (seen,) = await ledger.traits.list(person_id)
     assert (seen.observed_at >= started) if made_up else (seen.observed_at == NOON)
 
@@ -403,7 +403,7 @@ async def test_facts_by_rules_do_not_wait_for_the_traits_and_count_once(ledger: 
         seen.append(await ledger.facts.count(person_id))
         return []
 
-    assert await make(ledger, observe_traits=observe).drain(10)
+    assert await make(ledger, observe_traits=observe).drain(240)
     assert seen == [1]
     [fact] = (await ledger.facts.list(person_id))[0]
     assert len(fact.evidence) == 1

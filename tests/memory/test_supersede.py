@@ -36,7 +36,7 @@ async def tell(ledger: Ledger, index: Any, *said: str, complete: Any = None, per
     person_id = person_id or (await ledger.users.create()).id
     for text in said:
         await say(ledger, person_id, text)
-        assert await ReflectionWorker(ledger, index, complete, CONFIG, "w1").drain(60)
+        assert await ReflectionWorker(ledger, index, complete, CONFIG, "w1").drain(240)
     return person_id
 
 
@@ -146,7 +146,7 @@ async def test_an_index_that_fails_delays_the_ending_and_costs_no_second_model_c
     (failed,) = await ledger.jobs.list("failed")
     await ledger.jobs.requeue(failed.id)
     await tell(ledger, index, person_id=person_id)
-    assert await ReflectionWorker(ledger, index, complete, CONFIG, "w1").drain(10)
+    assert await ReflectionWorker(ledger, index, complete, CONFIG, "w1").drain(240)
     assert await stand(ledger, person_id) == {"Lives in Porto"} == set(index.texts.values())
     assert len(complete.asked) == 2
 
@@ -158,7 +158,7 @@ async def test_the_same_statement_strengthens_and_never_doubles_also_when_it_com
     said = ["My dog is called Biscuit.", "my dog is called Biscuit", "My dog is called  biscuit!"]
     await asyncio.gather(*(say(ledger, person_id, said[number % 3]) for number in range(32)))
     workers = [ReflectionWorker(ledger, index, None, CONFIG, f"w{number}") for number in range(4)]
-    assert all(await asyncio.gather(*(worker.drain(60) for worker in workers)))
+    assert all(await asyncio.gather(*(worker.drain(240) for worker in workers)))
     (fact,), _ = await ledger.facts.list(person_id, None)
     assert len(fact.evidence) == 32
     assert fact.confidence > 0.9

@@ -17,7 +17,7 @@ WORDS = [
 
 async def seen(backend: Backend, trait: str = "neuroticism") -> dict[str, Any]:
     """One trait as the person sees it, after everything queued was reflected on."""
-    assert await backend.runtime.worker.drain(20)
+    assert await backend.runtime.worker.drain(240)
     traits = (await backend.client.get("/v1/me/persona")).json()["traits"]
     return next(dict(one) for one in traits if one["trait"] == trait)
 

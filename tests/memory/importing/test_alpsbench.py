@@ -90,7 +90,7 @@ async def test_a_second_run_doubles_nothing(ledger: Ledger, tmp_path: Path) -> N
 
 async def test_what_was_imported_is_reflected_on(ledger: Ledger, tmp_path: Path) -> None:
     summary = await import_alpsbench(ledger, write(tmp_path / "in.jsonl", THREE))
-    assert await ReflectionWorker(ledger, RememberingIndex(), None, ReflectionConfig(), "w").drain(20)
+    assert await ReflectionWorker(ledger, RememberingIndex(), None, ReflectionConfig(), "w").drain(240)
     found = [[fact.text for fact in (await ledger.facts.list(id))[0]] for id in summary.person_ids]
     assert found == [["My dog is called Biscuit.", "I am a nurse."], [], ["我住在杭州。"]]
 
@@ -187,7 +187,7 @@ async def test_crisis_turns_are_screened_where_a_screen_is_given(ledger: Ledger,
     summary = await import_alpsbench(ledger, path, screen=screen)
     levels = [one.crisis_level for one in await history(ledger, summary.person_ids[0])]
     assert levels == ["high", None, "none"]
-    assert await ReflectionWorker(ledger, RememberingIndex(), None, ReflectionConfig(), "w").drain(20)
+    assert await ReflectionWorker(ledger, RememberingIndex(), None, ReflectionConfig(), "w").drain(240)
     (fact,), _ = await ledger.facts.list(summary.person_ids[0])
     assert fact.text == "I have a cat."
 

@@ -163,6 +163,7 @@ async def test_no_person_id_is_a_master_key(ledger: Ledger, wildcard: str) -> No
     assert await ledger.traits.list(wildcard) == []
     assert await ledger.traits.delete_all(wildcard) == 0
     assert [f async for f in ledger.facts.all_active(wildcard)] == []
+    assert await ledger.facts.surest(wildcard, list(Kind), 9) == []
     assert len((await ledger.facts.list(theirs.person))[0]) == 2
 
 
@@ -196,7 +197,7 @@ async def test_every_method_that_takes_a_person_and_an_id_is_tried_here(ledger: 
     tried = {name.split(" ")[0] for name in REFUSED | EMPTY}
     listing = {"conversations.create", "conversations.list", "conversations.find_thread", "messages.unanswered"}
     listing |= {"facts.list", "facts.count", "facts.all_active", "traits.list", "traits.count", "traits.delete_all"}
-    listing |= {"traits.tell", "traits.since"}
+    listing |= {"facts.surest", "traits.tell", "traits.since"}
     listing |= {"feedback.list", "jobs.enqueue", "jobs.list"}
     for noun in ("conversations", "messages", "facts", "traits", "feedback", "jobs"):
         for name, method in inspect.getmembers(getattr(ledger, noun), inspect.isroutine):

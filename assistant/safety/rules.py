@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assistant.safety.once import once
+from memory.once import once
 from memory.template import load
 from memory.types import CrisisLevel
 

@@ -1,12 +1,16 @@
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from memory.config import EmbedderConfig
-from memory.embedder import PACKAGED_SHA256, Embedder
+from memory.embedder import Embedder
 from memory.errors import EmbedderError
+from memory.minilm import SHA256, MiniLM
+from memory.torch_model import TorchModel
 from tests.fakes.embedding import shared_embedder
 
 
@@ -46,7 +50,7 @@ async def test_the_identity_names_model_weights_and_dimension() -> None:
     identity = embedder.identity
     assert embedder.loaded
     assert identity.name == "sentence-transformers/all-MiniLM-L6-v2"
-    assert identity.revision == f"sha256:{PACKAGED_SHA256}"
+    assert identity.revision == f"sha256:{SHA256}"
     assert identity.dimension == 384
 
 
@@ -102,7 +106,7 @@ async def test_a_model_directory_is_used_as_it_is() -> None:
     embedder = Embedder(EmbedderConfig(model=str(directory)), Path("unused"))
     await embedder.ready()
     assert embedder.identity.name == str(directory)
-    assert embedder.identity.revision == f"sha256:{PACKAGED_SHA256}"
+    assert embedder.identity.revision == f"sha256:{SHA256}"
     embedder.close()
 
 
@@ -132,3 +136,25 @@ async def test_english_is_familiar(text: str) -> None:
 async def test_other_languages_are_not(text: str) -> None:
     await shared_embedder().ready()
     assert shared_embedder().familiarity(text) < 0.7
+
+
+TEXTS = ("ok", "", "  ", "I keep thinking that I should have called her first", "我今天很累。", "told at length " * 200)
+
+
+def test_the_bundled_model_is_what_sentence_transformers_make_of_it() -> None:
+    directory = shared_embedder().directory
+    ours, theirs = MiniLM(directory), TorchModel(directory, threads=1)
+    assert ours.dimension == theirs.dimension
+    assert np.abs(ours.encode(TEXTS) - theirs.encode(TEXTS, batch_size=1)).max() < 1e-5
+    assert [ours.length(text) for text in TEXTS] == [theirs.length(text) for text in TEXTS]
+    assert [ours.pieces(text) for text in TEXTS] == [theirs.pieces(text) for text in TEXTS]
+
+
+def test_embedding_with_the_bundled_model_imports_no_torch() -> None:
+    code = (
+        "import asyncio, sys; from pathlib import Path; from memory.config import EmbedderConfig; "
+        "from memory.embedder import Embedder; one = Embedder(EmbedderConfig(), Path('unused')); "
+        "assert asyncio.run(one.embed(['hello'])).shape == (1, 384); one.close(); "
+        "assert not {'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

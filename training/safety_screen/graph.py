@@ -1,4 +1,4 @@
-"""Writes the graph of the sentence encoder's layers, which `assistant/safety/forward.py` runs; it holds no weights.
+"""Writes the graph of the sentence encoder's layers, which `memory/forward.py` runs; it holds no weights.
 
 It follows from the published model's shape alone, so that fitting again changes nothing in it:
 
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from assistant.safety import forward
-from assistant.safety.encoder import EPSILON, Base, read_base
-from assistant.safety.forward import FOUND, GIVEN, weight_name
+from assistant.safety.encoder import model_directory
+from memory import forward
+from memory.forward import FOUND, GIVEN, weight_name
+from memory.minilm import EPSILON, Base, read_base
 
 _OPSET, _IR_VERSION = 23, 10
 _FIRST = "first_axis"
@@ -86,7 +87,8 @@ def _given(name: str, shape: tuple[int, ...]) -> TensorProto:
 
 def main() -> None:
     """Write the graph beside the code that runs it."""
-    Path(forward.__file__).with_name(forward.FILE).write_bytes(graph(read_base()).SerializeToString(deterministic=True))
+    content = graph(read_base(model_directory())).SerializeToString(deterministic=True)
+    Path(forward.__file__).with_name(forward.FILE).write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from assistant.safety.encoder import HEADS, Base, pieces, read_base, read_tokenizer
+from assistant.safety.encoder import HEADS, model_directory, pieces
+from memory.minilm import Base, read_base, read_tokenizer
 from training.progress import Progress
 
 Say = Callable[[str], None]
@@ -149,7 +150,7 @@ class Lower:
 
 def write_lower(path: Path, texts: Sequence[Sequence[int]], settings: Tuning, steps: Steps) -> None:
     """Compute what `Lower` reads, for texts given as tokens."""
-    base = read_base()
+    base = read_base(model_directory())
     model = Tuned(base, settings).eval()
     lengths = np.array([len(ids) for ids in texts])
     ends = np.cumsum(lengths)
@@ -172,7 +173,7 @@ def write_lower(path: Path, texts: Sequence[Sequence[int]], settings: Tuning, st
 
 def tokens(texts: Sequence[str]) -> list[list[int]]:
     """Return the tokens of each text, as far as the encoder reads them at once."""
-    tokenizer = read_tokenizer()
+    tokenizer = read_tokenizer(model_directory())
     return [pieces(tokenizer, text)[0] for text in texts]
 
 
@@ -229,7 +230,7 @@ class _Run:
 def tune(lower: Lower, examples: Examples, settings: Tuning, steps: Steps) -> Tuned:
     """Fine-tune on the texts that `examples` names by number; both sides of risk weigh the same in all."""
     torch.manual_seed(settings.seed)
-    model = Tuned(read_base(), settings)
+    model = Tuned(read_base(model_directory()), settings)
     model.train()
     rows = np.array(sorted(examples))
     wanted = np.array([examples[int(row)][0] for row in rows])

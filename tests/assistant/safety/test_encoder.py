@@ -16,12 +16,11 @@ from assistant.safety.encoder import (
     LONGEST,
     Encoder,
     model_directory,
-    read_base,
     read_encoder,
-    read_tokenizer,
 )
-from assistant.safety.forward import FILE, Forward
 from assistant.safety.learned import encoder
+from memory.forward import FILE, Forward
+from memory.minilm import read_base, read_tokenizer
 
 ROOT = Path(__file__).parents[3]
 TEXTS = (
@@ -34,9 +33,9 @@ TEXTS = (
 
 
 def unadapted() -> Encoder:
-    base = read_base()
+    base = read_base(model_directory())
     head = (np.zeros((len(HEADS), base.width), np.float32), np.zeros(len(HEADS), np.float32))
-    return Encoder(base, Forward(base.layers), head, read_tokenizer(), {})
+    return Encoder(base, Forward(base.layers), head, read_tokenizer(model_directory()), {})
 
 
 @pytest.mark.parametrize("number", range(len(TEXTS)))
@@ -58,13 +57,13 @@ def test_the_graph_that_is_shipped_is_the_one_that_is_written() -> None:
 
     from training.safety_screen.graph import graph
 
-    shipped = onnx.load(str(ROOT / "assistant" / "safety" / FILE), load_external_data=False)
-    assert shipped == graph(read_base())
+    shipped = onnx.load(str(ROOT / "memory" / FILE), load_external_data=False)
+    assert shipped == graph(read_base(model_directory()))
 
 
 def test_weights_that_are_not_the_graphs_are_refused() -> None:
     with pytest.raises(ValueError, match=FILE):
-        Forward(read_base().layers[:-1])
+        Forward(read_base(model_directory()).layers[:-1])
 
 
 def test_the_tokens_are_those_of_transformers() -> None:
@@ -80,7 +79,7 @@ def test_adapters_are_merged_as_they_were_trained() -> None:
 
     from training.safety_screen.tuning import Tuned, Tuning, packed
 
-    model = Tuned(read_base(), Tuning(rank=4)).eval()
+    model = Tuned(read_base(model_directory()), Tuning(rank=4)).eval()
     with torch.no_grad():
         for value in model.adapters.values():
             value += torch.randn(value.shape, generator=torch.Generator().manual_seed(3)) * 0.02

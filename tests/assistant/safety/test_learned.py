@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from assistant.safety.canonical import canonical
 from assistant.safety.encoder import LONGEST, Encoder
 from assistant.safety.features import CATEGORIES, concepts, features
-from assistant.safety.forward import Floats
 from assistant.safety.learned import HARMLESS, encoder, judge, read_weights, weights, weights_path, windows
 from assistant.safety.screen import screen
+from memory.forward import Floats
 
 
 @settings(max_examples=60, deadline=None)

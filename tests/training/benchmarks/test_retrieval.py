@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from training.benchmarks.lines import BadLine
-from training.benchmarks.memories import kind_of
 from training.benchmarks.retrieval import Question, Ranked, read
 from training.cli import app
+from training.kinds import kind_of
 
 FACTS = [
     "Works as a nurse on night shifts",

@@ -29,7 +29,7 @@ def weight_name(layer: int, part: str) -> str:
 class Forward:
     """The layers of one encoder, ready to run; loading takes a twentieth of a second."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    def __init__(self, layers: Sequence[Layer], threads: int = 1) -> None:
         """Load the graph with the weights of `layers`, by their names there.
 
         Raises:
@@ -40,10 +40,10 @@ class Forward:
         except ImportError as error:
             raise ValueError(f"onnxruntime cannot be imported: {error}") from error
 
-        graph = files("assistant.safety").joinpath(FILE).read_bytes()
+        graph = files("memory").joinpath(FILE).read_bytes()
         weights = {weight_name(number, part): one for number, layer in enumerate(layers) for part, one in layer.items()}
         options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 4
         try:
             # Kept as long as the session: it reads the arrays where they are.

@@ -4,7 +4,7 @@ from threading import Barrier
 
 import pytest
 
-from assistant.safety.once import once
+from memory.once import once
 
 
 def test_many_threads_that_want_it_first_read_it_once() -> None:

@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from memory.config import MemoryConfig
 from memory.errors import LedgerError
 from memory.migrations.upgrade import upgrade
+from memory.one_hop import connecting
 
 _BUSY_TIMEOUT_MS = 30_000
 _SCRUB_TIMEOUT_MS = 1_000  # everybody's writing waits meanwhile
@@ -218,7 +220,13 @@ def _make_engine(url: str | None, home: Path) -> AsyncEngine:
 def _make_sqlite_engine(path: str) -> AsyncEngine:
     if path in ("", ":memory:") or path.startswith("file:"):
         raise LedgerError(f"database_url names the database {path!r}: the ledger must be a file, give its path")
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=6, max_overflow=0, hide_parameters=True)
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}",
+        async_creator=partial(connecting, path),
+        pool_size=6,
+        max_overflow=0,
+        hide_parameters=True,
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: object) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from pathlib import Path
 
@@ -31,10 +32,11 @@ def test_leaving_stops_the_program_and_what_it_started(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITH_OFFSPRING, str(path)]
     with child("a program", command, log=tmp_path / "log", environment={}) as program:
         program.wait_until(path.exists, within_s=30)
-        grandchild = int(path.read_text())
-        assert is_running(grandchild)
+        grandchild = os.pidfd_open(int(path.read_text()))
+        assert not select.select([grandchild], [], [], 0)[0], "it runs"
     assert program.process.returncode is not None
-    assert not is_running(grandchild)
+    assert select.select([grandchild], [], [], 30)[0], "it has ended, or is about to: nobody here waits for it"
+    os.close(grandchild)
 
 
 def test_a_program_that_ends_before_it_is_ready_is_an_error_that_quotes_its_log(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, func, or_, select, update
+from sqlalchemy import Row, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from memory.database import Database
@@ -215,15 +215,21 @@ class Conversations:
         return DeletedConversation(id, messages, forgotten, trait_count, job_count)
 
 
+# Made once: every turn asks several times.
+_ONE = select(_conversations).where(
+    _conversations.c.person_id == bindparam("person_id"), _conversations.c.id == bindparam("id")
+)
+_ONE_LOCKED = _ONE.with_for_update(key_share=True)
+
+
 async def get_conversation(connection: AsyncConnection, person_id: str, id: str, *, lock: bool = False) -> Conversation:
     """Return a conversation of this person inside a transaction, locked until its end if asked.
 
     Raises:
         NotFoundError: there is none of that id.
     """
-    table = _conversations
-    query = select(table).where(table.c.person_id == person_id, table.c.id == id)
-    row = (await connection.execute(query.with_for_update(key_share=True) if lock else query)).one_or_none()
+    given = {"person_id": person_id, "id": id}
+    row = (await connection.execute(_ONE_LOCKED if lock else _ONE, given)).one_or_none()
     if row is None:
         raise NotFoundError("conversation", id)
     return _conversation(row)

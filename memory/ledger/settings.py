@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from memory.database import Database
@@ -104,12 +104,23 @@ class PersonSettings:
             return [Consent(row.purpose, row.granted, row.at) for row in await connection.execute(query)]
 
 
+# Made once: every turn asks several times.
+_LOCKED = select(tables.users.c.id).where(tables.users.c.id == bindparam("person_id")).with_for_update(key_share=True)
+_SETTINGS = (
+    select(_settings)
+    .select_from(tables.users.outerjoin(_settings, _settings.c.person_id == tables.users.c.id))
+    .where(tables.users.c.id == bindparam("person_id"))
+)
+
+
 async def _get(connection: AsyncConnection, person_id: str, *, lock: bool = False) -> Settings:
-    person = select(tables.users.c.id).where(tables.users.c.id == person_id)
-    if (await connection.execute(person.with_for_update(key_share=True) if lock else person)).first() is None:
+    given = {"person_id": person_id}
+    if lock and (await connection.execute(_LOCKED, given)).first() is None:
         raise NotFoundError("person", person_id)
-    row = (await connection.execute(select(_settings).where(_settings.c.person_id == person_id))).one_or_none()
-    return Settings() if row is None else _values(row)
+    row = (await connection.execute(_SETTINGS, given)).one_or_none()
+    if row is None:
+        raise NotFoundError("person", person_id)
+    return Settings() if row.person_id is None else _values(row)
 
 
 def _values(row: Row[Any]) -> Settings:

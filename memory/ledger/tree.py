@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, literal, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from memory.errors import ConflictError, NotFoundError
@@ -62,7 +62,11 @@ def variants_query(conversation_id: str, parent_ids: Collection[str | None]) -> 
     return select(*columns).where(_messages.c.conversation_id == conversation_id, below).order_by(_messages.c.seq)
 
 
-def path_query(person_id: str, leaf_id: str, limit: int | None = None) -> Select[Any]:
+Given = BindParameter[Any]
+"""A value that is given when the query is run."""
+
+
+def path_query(person_id: str | Given, leaf_id: str | Given, limit: int | Given | None = None) -> Select[Any]:
     """Select a message and its ancestors, oldest first; `limit` keeps the nearest."""
     mine = (_messages.c.person_id == person_id, _messages.c.id == leaf_id)
     leaf = select(_messages.c.seq, _messages.c.parent_id, literal(1).label("height")).where(*mine)
@@ -73,9 +77,14 @@ def path_query(person_id: str, leaf_id: str, limit: int | None = None) -> Select
     return select(_messages).join(up, up.c.seq == _messages.c.seq).order_by(_messages.c.seq)
 
 
+# Made once: every turn reads its path, and to make the query takes as long as to run it.
+_PATH = path_query(bindparam("person_id"), bindparam("leaf_id"), bindparam("limit"))
+
+
 async def read_path(connection: AsyncConnection, person_id: str, leaf_id: str, limit: int) -> list[Message]:
     """Return a message and its nearest ancestors, oldest first, `limit` in all."""
-    return [message_of(row) for row in await connection.execute(path_query(person_id, leaf_id, limit))]
+    rows = await connection.execute(_PATH, {"person_id": person_id, "leaf_id": leaf_id, "limit": limit})
+    return [message_of(row) for row in rows]
 
 
 def children_query(parent: Message) -> Select[Any]:

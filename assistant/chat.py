@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -107,6 +106,8 @@ class Chat:
             self._persona(stored),
             self._reminder(stored),
         )
+        if recalling is not None:
+            recollection = await self._recall.current(message.person_id, recollection)
         if reminder is not None:
             yield reminder
         clock.mark("recall")
@@ -135,22 +136,25 @@ class Chat:
             yield safety
         explanation = {
             **_by(self._choose(stored)),
-            "fact_ids": [fact.id for fact in (*(found.fact for found in recollection.facts), *recollection.profile)],
-            "profile_ids": [fact.id for fact in recollection.profile],
-            "recall": recollection.status,
+            **_from(recollection),
             "persona_version": person.version if person else None,
             "plan": support.as_dict(),
             "crisis_level": screened.level,
         }
         self._checkpoint("composed")
-        compose_for = partial(self._compose, stored, recollection, person, support)
+
+        async def compose_for(answerer: Answerer) -> Prompt:
+            held = await self._recall.current(message.person_id, recollection)  # it may have waited in line
+            explanation.update(_from(held))
+            return self._compose(stored, held, person, support, answerer)
+
         async for event in self._reply(stored, compose_for, explanation, clock, stop):
             yield event
 
     async def _reply(
         self,
         stored: Stored,
-        compose_for: Callable[[Answerer], Prompt],
+        compose_for: Callable[[Answerer], Awaitable[Prompt]],
         explanation: dict[str, Any],
         clock: _Clock,
         stop: asyncio.Event,
@@ -192,7 +196,7 @@ class Chat:
         self,
         stored: Stored,
         speech: Speech,
-        compose_for: Callable[[Answerer], Prompt],
+        compose_for: Callable[[Answerer], Awaitable[Prompt]],
         explanation: dict[str, Any],
         clock: _Clock,
         stop: asyncio.Event,
@@ -210,7 +214,7 @@ class Chat:
             careful, answerer = stored.screen.level != "none", self._choose(stored)
             explanation.update(_by(answerer))
             with self._answering.speaking(answerer):
-                stream = answerer.model.stream(compose_for(answerer), _sampling(stored, answerer.config))
+                stream = answerer.model.stream(await compose_for(answerer), _sampling(stored, answerer.config))
                 async with aclosing(speech.listen(stream, stop, careful=careful)) as pieces:
                     async for text in pieces:
                         yield text
@@ -355,6 +359,12 @@ def _sampling(stored: Stored, config: ModelConfig) -> Sampling:
         temperature=configured.temperature if wanted.temperature is None else wanted.temperature,
         max_tokens=min(wanted.max_tokens, configured.max_tokens),
     )
+
+
+def _from(recollection: Recollection) -> dict[str, Any]:
+    """What a reply is made from, as it is kept with the reply."""
+    recalled, known = [found.fact.id for found in recollection.facts], [fact.id for fact in recollection.profile]
+    return {"fact_ids": [*recalled, *known], "profile_ids": known, "recall": recollection.status}
 
 
 def _by(answerer: Answerer) -> dict[str, str]:

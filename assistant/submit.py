@@ -203,6 +203,8 @@ async def _first(runtime: Runtime, submission: Submission) -> Produce:
             recalling.cancel()
         raise
     fresh = stored.created
+    if not fresh and recalling is not None:
+        recalling.cancel()
 
     async def produce(stream_id: str, stop: asyncio.Event) -> AsyncIterator[wire.Event]:
         nonlocal fresh, recalling

@@ -88,9 +88,27 @@ class Recall:
             found = Recollection(status="failed", detail=type(error).__name__)
         return replace(found, elapsed_ms=(time.perf_counter() - begun) * 1000)
 
+    async def current(self, person_id: str, recollection: Recollection) -> Recollection:
+        """Return what still holds of what was recalled: since then something may have been forgotten or corrected.
+
+        Never raises: where the ledger cannot say, nothing of it is used.
+        """
+        ids = [*(found.fact.id for found in recollection.facts), *(fact.id for fact in recollection.profile)]
+        try:
+            texts = {fact.id: fact.text for fact in await self._owned(person_id, ids)}
+        except MemoryLayerError as error:
+            log.warning("what was recalled cannot be looked at again: %s", error)
+            return Recollection(status="failed", elapsed_ms=recollection.elapsed_ms, detail=str(error))
+        return replace(
+            recollection,
+            facts=tuple(found for found in recollection.facts if texts.get(found.fact.id) == found.fact.text),
+            profile=tuple(fact for fact in recollection.profile if texts.get(fact.id) == fact.text),
+        )
+
     async def _look_up(self, person_id: str, message: str, excluded: frozenset[str], budget: int) -> Recollection:
         if asks_what_is_remembered(message):
-            facts = await self._newest(person_id, self._config.limit)
+            async with asyncio.timeout(self._config.deadline_ms / 1000):
+                facts = await self._newest(person_id, self._config.limit)
             return Recollection(fitting(facts, excluded, budget))
         why, broken = f"meaning took longer than {self._config.deadline_ms} ms", False
         if not self._index.embedder.loaded:
@@ -139,7 +157,7 @@ class Recall:
         raise IndexUnavailableError(f"the index holds nothing of {person_id}, who has {count} facts. {REPAIR}")
 
     async def _known_anyway(self, person_id: str) -> list[Fact]:
-        """Return what a profile may be chosen from; nothing where it takes too long, which costs the reply little."""
+        """Return what a profile may be chosen from; nothing where that fails, which costs the reply little."""
         if not (self._config.profile_limit and self._config.profile_share):
             return []
         try:
@@ -147,7 +165,9 @@ class Recall:
                 return await asyncio.shield(self._ledger.facts.surest(person_id, KINDS, SHORTLIST))
         except TimeoutError:
             log.warning("recall goes on without the profile: it took longer than %d ms", self._config.deadline_ms)
-            return []
+        except MemoryLayerError as error:
+            log.warning("recall goes on without the profile: %s", error)
+        return []
 
     async def _newest(self, person_id: str, limit: int) -> list[Fact]:
         return (await asyncio.shield(self._ledger.facts.list(person_id, limit=limit)))[0]

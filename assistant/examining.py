@@ -24,6 +24,7 @@ from memory.errors import MemoryLayerError
 from memory.stock import REPAIR
 
 MIN_FREE_BYTES = 1 << 30
+_HEALTH_S = 10.0
 _PATIENCE_S = 600.0
 """For a backend that compares the index of many people."""
 MAX_AGE_DAYS = 365
@@ -61,7 +62,10 @@ def _given_key(config: AssistantConfig) -> str:
 def _running(url: str, key: str, home: Path) -> list[Finding]:
     """What the backend says that holds the data directory; the index is open to nobody else."""
     with Remote(url, key).client(_PATIENCE_S) as client:
-        health = client.get("/readyz").json()
+        try:
+            health = client.get("/readyz", timeout=_HEALTH_S).json()
+        except (httpx.HTTPError, ValueError) as error:
+            return [Finding("backend", False, f"it ran at {url} and does not answer: {error}. Repair: start it again")]
         findings = [Finding("backend", True, f"runs at {url}")]
         findings += [Finding(name, state in ("ok", "starting"), state) for name, state in health["checks"].items()]
         why = "no key of the local owner is at hand"

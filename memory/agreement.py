@@ -5,6 +5,7 @@ It may be asked while people talk: whose facts are just being put in or taken ou
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from memory.errors import IndexUnavailableError
@@ -13,6 +14,9 @@ from memory.ledger.ledger import Ledger
 from memory.types import JobStatus
 
 _UNFINISHED: tuple[JobStatus, ...] = ("pending", "running")
+_LOOKS, _BETWEEN_S = 4, 0.5
+"""So often, and so far apart, people are compared of whom the two differ: what is written by hand, restored or declined
+reaches the index a moment after the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +50,32 @@ async def agreement(ledger: Ledger, index: Index) -> Agreement:
         MemoryLayerError: the ledger, or the place of the index as a whole, cannot be read.
     """
     people = {*await ledger.facts.people_with_facts(), *await index.people()}
-    facts = missing = orphaned = settling = unreadable = 0
+    facts = settling = unreadable = 0
+    differing: dict[str, tuple[set[str], set[str]]] = {}
     for person_id in sorted(people):
         try:
             active, indexed = await _held(ledger, index, person_id)
-            if active != indexed and await _unfinished(ledger, person_id):
-                settling += 1
-                indexed = active
-            elif active != indexed:  # what was going on when they were read may have ended since
-                active, indexed = await _held(ledger, index, person_id)
         except IndexUnavailableError:
             unreadable += 1
             facts += await ledger.facts.count(person_id)
             continue
         facts += len(active)
-        missing += len(active - indexed)
-        orphaned += len(indexed - active)
+        if active != indexed:
+            differing[person_id] = (active - indexed, indexed - active)
+    for _ in range(_LOOKS):
+        if not differing:
+            break
+        await asyncio.sleep(_BETWEEN_S)
+        for person_id, (lacking, beyond) in [*differing.items()]:
+            if await _unfinished(ledger, person_id):
+                settling += 1
+                del differing[person_id]
+                continue
+            active, indexed = await _held(ledger, index, person_id)
+            differing[person_id] = lacking & (active - indexed), beyond & (indexed - active)
+            if not any(differing[person_id]):
+                del differing[person_id]
+    missing, orphaned = (sum(len(found[at]) for found in differing.values()) for at in (0, 1))
     return Agreement(len(people), facts, missing, orphaned, settling, unreadable)
 
 

@@ -3,8 +3,8 @@
 The order serves prefix caching: the fixed system text and how to talk with this person (which changes slowly), then the
 history as it was said, and last, in one message, what changes every time: recalled facts, what is known anyway and was
 not recalled, the plan, and the newest words. Facts never enter the history, so that a conversation's prompts grow by
-appending. The preset `paper` knows
-memories and the message only; `full` adds persona and plan. In a crisis both carry the protocol.
+appending. The preset `paper` knows memories, what is known anyway, and the message; `full` adds persona and plan. In a
+crisis both carry the protocol.
 """
 
 from __future__ import annotations

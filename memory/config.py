@@ -16,7 +16,7 @@ class EmbedderConfig(BaseModel):
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     """A hub id or a directory. Without a hub, the default comes from the installed weights package."""
     revision: str | None = None
-    threads: int = Field(default=1, ge=1, description="Torch threads; one is fastest beside a busy server.")
+    threads: int = Field(default=1, ge=1, description="Threads of the model; one is fastest beside a busy server.")
 
 
 class IndexConfig(BaseModel):
@@ -46,7 +46,7 @@ class RecallConfig(BaseModel):
     recency_weight: float = Field(default=0.02, ge=0, le=1, description="What being new adds to a fact's rank.")
     recency_half_life_days: float = Field(default=180, gt=0, description="After so long being new counts half.")
     profile_share: float = Field(default=0.25, ge=0, le=1, description="Of token_budget, for what is known anyway.")
-    profile_limit: int = Field(default=6, ge=0, le=20, description="At most so many facts of the profile.")
+    profile_limit: int = Field(default=6, ge=0, le=8, description="At most so many facts of the profile.")
 
 
 class ReflectionConfig(BaseModel):

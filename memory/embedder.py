@@ -147,8 +147,8 @@ class Embedder:
         """Return one unit vector per text, as an array of shape (len(texts), dimension).
 
         A text's vector is the same to the last digit whatever it is embedded with, so that an index built again is
-        the same index. `together` gives that up for several times the speed: good for what is not stored. Cancelling
-        drops what has not begun.
+        the same index. `together` remembers words, and with a model that torch runs gives that sameness up for several
+        times the speed: good for what is not stored. Cancelling drops what has not begun.
 
         Raises:
             EmbedderError: the model cannot be loaded, or failed.
@@ -158,7 +158,7 @@ class Embedder:
         if together:
             found.update((text, self._cache[text]) for text in texts if text in self._cache)
         missing = [text for text in dict.fromkeys(texts) if text not in found]
-        # A batch is padded to its longest text: words beside a message would cost as much as messages.
+        # Torch pads a batch to its longest text: words beside a message would cost as much as messages.
         for group in ([t for t in missing if len(t) <= _WORD], [t for t in missing if len(t) > _WORD]):
             stretch = _STRETCH if together else 1
             for begin in range(0, len(group), stretch):
@@ -176,8 +176,8 @@ class Embedder:
     async def embed_alike(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector per text, all read at once; the texts must have one `length`.
 
-        Nothing is padded, so that a text's vector is the same in whatever such company. One of up to three tokens
-        that comes alone may differ in its last digits: the processor multiplies so little in another way.
+        Nothing is padded, so that a text's vector is the same in whatever such company. With a model that torch runs,
+        one of up to three tokens that comes alone may differ in its last digits.
 
         Raises:
             EmbedderError: the model cannot be loaded, or failed.

@@ -90,7 +90,7 @@ def screen(message: str, context: Sequence[str] = (), *, doubts: bool = False) -
     try:
         return _screen(message, context, doubts)
     except Exception:
-        return Screen("concern", (), (_FAILED,), doubtful=True)
+        return Screen("concern", (), (_FAILED,), doubtful=doubts)
 
 
 def warm() -> None:

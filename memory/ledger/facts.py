@@ -9,11 +9,12 @@ from __future__ import annotations
 import builtins
 import hashlib
 import unicodedata
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, or_, select, union_all, update
+from sqlalchemy import Row, and_, bindparam, delete, func, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from memory.database import Database
@@ -117,16 +118,8 @@ class Facts:
 
     async def surest(self, person_id: str, kinds: Collection[Kind], limit: int) -> builtins.list[Fact]:
         """Return of each kind the `limit` surest active facts, the newest of equals; none that waits for a yes."""
-        told = or_(_facts.c.origin != "inferred", _facts.c.review == "confirmed")
-        active = and_(_facts.c.person_id == person_id, _facts.c.status == "active", told)
-        order = (_facts.c.confidence.desc(), _facts.c.id.desc())
-        # A limit for each kind, so that an index answers however much is known.
-        parts = [
-            select(select(_facts).where(active, _facts.c.kind == kind.value).order_by(*order).limit(limit).subquery())
-            for kind in kinds
-        ]
         async with self._database.reading() as connection:
-            return await _read(connection, person_id, union_all(*parts))
+            return await _read(connection, person_id, _surest(tuple(kinds), limit), {"person_id": person_id})
 
     async def count(self, person_id: str, status: FactStatus | None = "active") -> int:
         """Return how many facts of this status (None: any) this person has."""
@@ -316,8 +309,21 @@ async def _get(connection: AsyncConnection, person_id: str, fact_id: str) -> Fac
     return found[0]
 
 
-async def _read(connection: AsyncConnection, person_id: str, query: Any) -> list[Fact]:
-    rows: Sequence[Row[Any]] = (await connection.execute(query)).all()
+@cache
+def _surest(kinds: tuple[Kind, ...], limit: int) -> Any:
+    """Return the query of `Facts.surest`, made once: every turn asks it."""
+    told = or_(_facts.c.origin != "inferred", _facts.c.review == "confirmed")
+    active = and_(_facts.c.person_id == bindparam("person_id"), _facts.c.status == "active", told)
+    order = (_facts.c.confidence.desc(), _facts.c.id.desc())
+    # A limit for each kind, so that an index answers however much is known.
+    parts = [select(_facts).where(active, _facts.c.kind == kind.value).order_by(*order).limit(limit) for kind in kinds]
+    return union_all(*(select(part.subquery()) for part in parts))
+
+
+async def _read(
+    connection: AsyncConnection, person_id: str, query: Any, given: Mapping[str, Any] | None = None
+) -> list[Fact]:
+    rows: Sequence[Row[Any]] = (await connection.execute(query, given)).all()
     evidence = await evidence_of(connection, person_id, (row.id for row in rows))
     return [_fact(row, evidence.get(row.id, ())) for row in rows]
 

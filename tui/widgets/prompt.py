@@ -86,12 +86,12 @@ class Prompt(TextArea):
             if self.text.strip():
                 self.post_message(self.Submitted())
         elif event.key in ("enter", "ctrl+j", "alt+enter", "shift+enter"):
-            self.replace("\n", *self.selection)
+            self.replace("\n", *self.selection, maintain_selection_offset=False)
             self.scroll_cursor_visible()
         elif event.key == "up" and not self.text:
             self.post_message(self.Recalled())
         elif event.character in JOINERS:
-            self.replace(event.character, *self.selection)
+            self.replace(event.character, *self.selection, maintain_selection_offset=False)
         else:
             return
         event.stop()

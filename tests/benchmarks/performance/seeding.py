@@ -75,8 +75,8 @@ async def seed(home: Path, people: int, facts_each: int) -> tuple[str, dict[str,
             key, secret = await ledger.keys.create("app", scopes=("act_as",))
 
             async def fill(number: int) -> None:
+                told = texts(facts_each, chance)  # before anything is waited for: every run draws in the same order
                 person = await ledger.users.ensure_external(key.id, f"p{number}")
-                told = texts(facts_each, chance)
                 facts = [made_fact(person.id, text, at) for at, text in enumerate(told)]
                 async with ledger.database.writing() as connection:
                     await connection.execute(insert(tables.facts), [row_of(fact) for fact in facts])
